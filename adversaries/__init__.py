@@ -1,0 +1,1 @@
+"""Views and granted knowledge in, guesses out. A module is a technique, never a goal."""

@@ -1,0 +1,161 @@
+"""What there is, by name: built in, installed as plug-ins, or named by path.
+
+The table holds names and texts only, so that `latentleak list` imports no model code; a test
+holds it against the classes. Third parties add entry points to the groups
+`latentleak.defenses`, `latentleak.adversaries` and `latentleak.scenarios`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..defenses.spec import Spec, SpecError
+
+KINDS = ("defense", "adversary", "scenario")
+GROUPS = {
+    "defense": "latentleak.defenses",
+    "adversary": "latentleak.adversaries",
+    "scenario": "latentleak.scenarios",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One thing that can be named on the command line.
+
+    Attributes:
+        kind: `defense`, `adversary` or `scenario`.
+        id: Its name.
+        path: `module:Class`.
+        summary: One line.
+        paper: Where it was published, or empty.
+        claim: What a defence promises, or what a scenario asks.
+    """
+
+    kind: str
+    id: str
+    path: str
+    summary: str
+    paper: str = ""
+    claim: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON form."""
+        return asdict(self)
+
+
+OBCLIP = "Wu et al., ObCLIP, NeurIPS 2025, https://arxiv.org/abs/2510.04153"
+BUILT_IN = (
+    Entry(
+        kind="defense",
+        id="obclip",
+        path="latentleak.defenses.obclip.protocol:ObClip",
+        summary="Hide the real prompt among all variants over its sensitive attributes.",
+        paper=OBCLIP,
+        claim="real candidate named with probability at most 1/N + slack, uniform prior",
+    ),
+    Entry(
+        kind="defense",
+        id="plain",
+        path="latentleak.defenses.plain:Plain",
+        summary="The prompt in the clear; the server runs every step.",
+        claim="none: the control that every leak is measured against",
+    ),
+    Entry(
+        kind="scenario",
+        id="which-prompt",
+        path="latentleak.scenarios.which_prompt:WhichPrompt",
+        summary="A curious server guesses which candidate is real.",
+        paper=OBCLIP,
+        claim="Which of the candidate prompts did the client really ask for?",
+    ),
+    Entry(
+        kind="scenario",
+        id="which-prompt-timed",
+        path="latentleak.scenarios.which_prompt:WhichPromptTimed",
+        summary="The same question over TCP, where the server has a real clock.",
+        paper=OBCLIP,
+        claim="Does the client's response time tell the server which candidate is real?",
+    ),
+    *(
+        Entry(kind="adversary", id=name, path=f"latentleak.adversaries.{path}", summary=summary)
+        for name, path, summary in (
+            ("position", "position:Position", "Guess a fixed row of the request."),
+            ("pivot", "pivot:Pivot", "Guess the row that the client points at."),
+            (
+                "template-residue",
+                "residue:TemplateResidue",
+                "Read the sensitive words that are the same in every row.",
+            ),
+            (
+                "plausibility",
+                "plausibility:Plausibility",
+                "Rank candidates by how often such prompts are really asked for.",
+            ),
+            (
+                "intersection",
+                "intersection:Intersection",
+                "Intersect the candidate sets of several sessions.",
+            ),
+            ("timing", "timing:Timing", "Read the row from how long the client took to answer."),
+            (
+                "trained-classifier",
+                "classifier:TrainedClassifier",
+                "Logistic regression on everything in the view.",
+            ),
+        )
+    ),
+)
+
+
+class UnknownNameError(SpecError):
+    """Nothing goes by that name."""
+
+
+def entries(kind: str | None = None) -> tuple[Entry, ...]:
+    """All entries of `kind`, built in first, then installed plug-ins.
+
+    Raises:
+        SpecError: If a plug-in takes a name that is taken.
+    """
+    found = {(entry.kind, entry.id): entry for entry in BUILT_IN}
+    for each in KINDS:
+        for point in entry_points(group=GROUPS[each]):
+            if (each, point.name) in found:
+                raise SpecError(
+                    f"two plug-ins give the {each} {point.name!r}: {found[each, point.name].path} "
+                    f"and {point.value}; uninstall or rename one"
+                )
+            source = point.dist.name if point.dist is not None else "unknown package"
+            found[each, point.name] = Entry(
+                kind=each, id=point.name, path=point.value, summary=f"Plug-in of {source}."
+            )
+    return tuple(entry for entry in found.values() if kind in (None, entry.kind))
+
+
+def spec_of(kind: str, name: str, fields: Mapping[str, Any] | None = None) -> Spec:
+    """Resolve a name, `package.module:Class` or `file.py:Class`.
+
+    Raises:
+        UnknownNameError: If nothing goes by `name`; the message lists what does.
+    """
+    if ":" in name:
+        return Spec(path=name, fields=dict(fields or {}))
+    table = {entry.id: entry for entry in entries(kind)}
+    if name not in table:
+        near = get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(
+            f"{kind}={name!r} is not known{hint} There are: {', '.join(table)}; or name a class as "
+            "package.module:Class or file.py:Class"
+        )
+    return Spec(path=table[name].path, fields=dict(fields or {}))
+
+
+def name_of(kind: str, name: str) -> str:
+    """Short name for findings: the id, or the class of a path."""
+    return name.rpartition(":")[2].lower() if ":" in name else name

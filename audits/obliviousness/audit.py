@@ -1,0 +1,189 @@
+"""The verdict on an obliviousness claim (ObCLIP, Theorem 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...defenses.claims import Obliviousness
+from ...scenarios.contract import Trials
+from ..statistics import held_out_leakage
+from ..verdict import Control, Finding, Role, Row, Verdict
+from .rows import METRIC, rows_of
+
+RESOLUTION = {"quick": 0.25, "full": 0.05}
+"""Largest `detectable` with which a profile may say NOT_REFUTED, in advantage."""
+
+RETRIEVAL = 0.9
+"""Success on the undefended pipeline that shows an adversary to work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is audited, and what it is compared with.
+
+    Attributes:
+        id: `scenario/defence`.
+        scenario: Name.
+        question: In one sentence.
+        defense: Name and specification.
+        claim: Candidates, slack, assumptions.
+        role: Claim, or control with an `expected` verdict.
+        trials: Arms of the defence.
+        reference: Arms of the undefended pipeline.
+        exact: Exact arguments.
+    """
+
+    id: str
+    scenario: str
+    question: str
+    defense: Mapping[str, Any]
+    claim: Obliviousness
+    role: Role
+    trials: Sequence[Trials]
+    reference: Sequence[Trials]
+    expected: Verdict | None = None
+    exact: Sequence[Mapping[str, Any]] = ()
+    threat_model: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Sequence[Mapping[str, str]] = ()
+
+
+def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
+    """Confront the claim with every adversary in every arm.
+
+    REFUTED if a row refutes it after Holm and its swapped-view control is at the prior.
+    NOT_REFUTED needs every control to hold and `detectable` at most the profile's resolution.
+    INCONCLUSIVE otherwise.
+
+    Args:
+        case: What is audited.
+        alpha: This claim's share of the run's alpha.
+        profile: `quick` or `full`, sets the resolution.
+        seed: Seed of the draws that break ties.
+    """
+    rows = rows_of(case.trials, slack=case.claim.slack, alpha=alpha, seed=seed)
+    controls = _controls(case, rows, alpha, seed)
+    resolution = RESOLUTION[profile]
+    detectable = _worst_detectable(rows)
+    honest = [row for row in rows if row.swapped["holds"]]
+    strongest = min(honest or rows, key=_strength)
+    verdict, reason = _verdict(strongest, bool(honest), controls, detectable, resolution)
+    return Finding(
+        id=case.id,
+        scenario=case.scenario,
+        question=case.question,
+        defense=case.defense,
+        role=case.role,
+        expected=case.expected,
+        claim=case.claim.to_dict(),
+        verdict=verdict,
+        reason=reason,
+        metric=strongest.metric,
+        estimate=strongest.estimate,
+        interval=strongest.interval,
+        ceiling=strongest.ceiling,
+        detectable=detectable,
+        resolution=resolution,
+        alpha=alpha,
+        n=strongest.n,
+        rows=rows,
+        exact=tuple(case.exact),
+        measures=_measures(rows, alpha),
+        controls=controls,
+        threat_model=case.threat_model,
+        provenance=case.provenance,
+        artifacts=tuple(case.artifacts),
+        timed=any(trials.facts.get("timed", False) for trials in case.trials),
+    )
+
+
+def _verdict(
+    strongest: Row,
+    honest: bool,
+    controls: Sequence[Control],
+    detectable: float,
+    resolution: float,
+) -> tuple[Verdict, str]:
+    where = f"{strongest.adversary} ({strongest.arm})"
+    if honest and strongest.refutes:
+        return Verdict.REFUTED, (
+            f"{where} won {strongest.wins} of {strongest.n} games, from {strongest.critical} on the "
+            f"claim is refuted by this row alone; Holm-adjusted p = {strongest.p_adjusted:.2g}"
+        )
+    failed = [control.name for control in controls if not control.holds]
+    if failed:
+        return Verdict.INCONCLUSIVE, f"controls that do not hold: {', '.join(failed)}"
+    if detectable > resolution:
+        return Verdict.INCONCLUSIVE, (
+            f"these games find an advantage of {detectable:.3f} with probability 0.9; the profile "
+            f"asks for {resolution:g}: play more games"
+        )
+    return Verdict.NOT_REFUTED, (
+        f"no adversary beats 1/N + slack; an advantage of {detectable:.3f} would have been found "
+        "with probability 0.9"
+    )
+
+
+def _strength(row: Row) -> tuple[bool, bool, float, float]:
+    """Refuting rows first, then games before derived tests, then the smaller p-value."""
+    return not row.refutes, row.metric != METRIC, row.p_adjusted, row.p_value
+
+
+def _worst_detectable(rows: Sequence[Row]) -> float:
+    best: dict[str, float] = {}
+    for row in rows:
+        if row.metric == METRIC:
+            best[row.adversary] = min(best.get(row.adversary, float("inf")), row.detectable)
+    return max(best.values())
+
+
+def _controls(case: Case, rows: Sequence[Row], alpha: float, seed: int) -> tuple[Control, ...]:
+    cheating = sorted({row.adversary for row in rows if not row.swapped["holds"]})
+    controls = [
+        Control(
+            name="swapped views",
+            expected="every adversary at the prior on the views of other executions",
+            observed="above the prior: " + ", ".join(cheating) if cheating else "at the prior",
+            holds=not cheating,
+        )
+    ]
+    if case.reference:
+        plain = rows_of(case.reference, slack=case.claim.slack, alpha=alpha, seed=seed)
+        best = max((r for r in plain if r.metric == METRIC), key=lambda r: r.wins / r.n)
+        rate = best.wins / best.n
+        controls.append(
+            Control(
+                name="undefended pipeline",
+                expected=f"an adversary names the real prompt in at least {RETRIEVAL:.0%} of games",
+                observed=f"{best.adversary}: {rate:.0%} of {best.n} games",
+                holds=rate >= RETRIEVAL,
+            )
+        )
+    return tuple(controls)
+
+
+def _measures(rows: Sequence[Row], alpha: float) -> tuple[dict[str, Any], ...]:
+    measured = []
+    for arm in dict.fromkeys(row.arm for row in rows):
+        mine = [row for row in rows if row.arm == arm and row.metric == METRIC]
+        level = alpha / len(mine)
+        leaks = {
+            r.adversary: held_out_leakage(r.wins, r.n, prior=r.chance, alpha=level) for r in mine
+        }
+        name = max(leaks, key=lambda key: leaks[key].lower + 1e-9 * leaks[key].success)
+        leak = leaks[name]
+        measured.append(
+            {
+                "name": "min-entropy leakage",
+                "unit": "bit",
+                "arm": arm,
+                "adversary": name,
+                "estimate": leak.bits,
+                "interval": [leak.lower, leak.upper],
+                "ceiling": leak.ceiling,
+                "n": leak.n,
+            }
+        )
+    return tuple(measured)

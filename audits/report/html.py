@@ -1,0 +1,78 @@
+"""The report as one HTML page that loads nothing: style, drawings and pictures are inside."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from ..verdict import Verdict
+from . import words
+from .cards import ROW_HEAD, Card
+from .flow import flow
+from .forest import NARROW, WIDE, forest
+from .page import Page, Threat
+from .read import Artifact
+
+TEMPLATES = Path(__file__).parent / "templates"
+_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def to_html(page: Page) -> str:
+    """Write the page; every text from the run folder is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def drawn_forest(card: Card) -> Markup:
+        rows = [line.row for line in card.lines]
+        wide = forest(rows, limit=card.limit, name=f"{card.anchor}-wide", layout=WIDE)
+        narrow = forest(rows, limit=card.limit, name=f"{card.anchor}-narrow", layout=NARROW)
+        return Markup(wide + narrow)  # noqa: S704 - every value was escaped in svg.element
+
+    def drawn_flow(threat: Threat, name: str) -> Markup:
+        return Markup(flow(threat.worst, threat.coalition, name))  # noqa: S704 - as above
+
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        page=page,
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
+        forest=drawn_forest,
+        flow=drawn_flow,
+        image=image,
+        words=_vocabulary(),
+        row_head=ROW_HEAD,
+        verdicts=tuple(Verdict),
+    )
+
+
+def image(artifact: Artifact) -> dict[str, Any] | None:
+    """Data URI and size of a PNG or JPEG; None for any other file."""
+    data = artifact.data or b""
+    kind = next((k for start, k in _SIGNATURES.items() if data.startswith(start)), None)
+    if kind is None:
+        return None
+    size: dict[str, Any] = {}
+    if kind == "image/png" and data[12:16] == b"IHDR":
+        size = {
+            "width": int.from_bytes(data[16:20], "big"),
+            "height": int.from_bytes(data[20:24], "big"),
+        }
+    uri = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return {"uri": uri, "width": None, "height": None} | size
+
+
+def _vocabulary() -> dict[str, Any]:
+    return {
+        "labels": words.LABELS,
+        "verdicts": words.VERDICTS,
+        "glossary": words.GLOSSARY,
+        "sentence": words.sentence,
+    }

@@ -1,0 +1,233 @@
+"""The whole report as a record, the same for every format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..verdict import Finding, Verdict
+from . import formats, words
+from .cards import Card, card
+from .facts import Fact, fact, facts, models, text
+from .order import worst, worst_first
+from .read import check_artifacts, load_findings, load_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threat:
+    """One game and its threat model, which stands before any measured number.
+
+    Attributes:
+        question: The game in one sentence.
+        scenario: Its name.
+        who: Who is curious, and how they behave.
+        sees: What they see.
+        knows: What else they know.
+        assumes: Names and explanations of what the claims take for granted.
+        coalition: The parties.
+        worst: The finding that speaks for the group: the worst claim, else the worst control.
+    """
+
+    question: str
+    scenario: str
+    who: str
+    sees: tuple[str, ...]
+    knows: tuple[tuple[str, str], ...]
+    assumes: tuple[tuple[str, str], ...]
+    coalition: tuple[str, ...]
+    worst: Card
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that a report says.
+
+    Attributes:
+        headline: What leaks, to whom.
+        verdict: The worst claim's; None without claims.
+        subtitle: What the headline does not mean.
+        problems: What a reader must know before believing any of it.
+        threats: One per game and threat model.
+        cards: Findings, worst first.
+        run: How the run was made.
+        alphas: Alpha of each claim.
+        versions: Software.
+        models: What was attacked, each as labelled values.
+    """
+
+    headline: str
+    verdict: Verdict | None
+    subtitle: str
+    problems: tuple[str, ...]
+    threats: tuple[Threat, ...]
+    cards: tuple[Card, ...]
+    run: tuple[Fact, ...]
+    alphas: tuple[tuple[str, str], ...]
+    versions: tuple[Fact, ...]
+    models: tuple[tuple[Fact, ...], ...]
+
+    @property
+    def tone(self) -> str:
+        """The verdict as a style."""
+        return "none" if self.verdict is None else self.verdict.value.lower().replace("_", "-")
+
+    @property
+    def claims(self) -> tuple[Card, ...]:
+        """Those that count."""
+        return tuple(c for c in self.cards if c.is_claim)
+
+    @property
+    def controls(self) -> tuple[Card, ...]:
+        """Those whose verdict was known beforehand."""
+        return tuple(c for c in self.cards if not c.is_claim)
+
+
+def load_page(folder: str | Path) -> Page:
+    """Read a run folder and prepare everything that a report says.
+
+    Raises:
+        RunFolderError: The folder cannot be read.
+    """
+    run, findings = load_run(folder), worst_first(load_findings(folder))
+    cards = tuple(card(f, number, Path(folder)) for number, f in enumerate(findings, start=1))
+    verdict = worst(c.finding.verdict for c in cards if c.is_claim)
+    headline, subtitle = _headline(cards, verdict)
+    versions, split = run.get("versions"), run.get("alpha_split")
+    return Page(
+        headline=headline,
+        verdict=verdict,
+        subtitle=subtitle,
+        problems=_problems(findings, check_artifacts(folder, findings)),
+        threats=_threats(cards),
+        cards=cards,
+        run=_run_facts(run, findings),
+        alphas=tuple((str(k), formats.level(v)) for k, v in _mapping(split).items()),
+        versions=facts(_mapping(versions)),
+        models=tuple(facts(model) for model in models(findings)),
+    )
+
+
+def _headline(cards: Sequence[Card], verdict: Verdict | None) -> tuple[str, str]:
+    if not cards:
+        return "No findings in this run", "Nothing was audited, so nothing was shown."
+    if verdict is None:
+        return "Controls only", "No claim was audited: this run says nothing about a defence."
+    claims = [c for c in cards if c.is_claim and c.finding.verdict is verdict]
+    first = claims[0].finding
+    what = words.leak(first.claim, first.threat_model.get("coalition", ()))
+    names = formats.joined(list(dict.fromkeys(c.name for c in claims)))
+    if verdict is Verdict.REFUTED:
+        return f"Refuted: {what}", f"Against {names}, at least one adversary won too often."
+    if verdict is Verdict.INCONCLUSIVE:
+        return f"Undecided whether {what}", f"For {names}, the evidence supports neither side."
+    return (
+        f"No sign that {what}",
+        "No adversary of this run did better than the claim allows. That is not proof of "
+        "security: “detectable” below says how small a leak could have gone unseen.",
+    )
+
+
+def _problems(findings: Sequence[Finding], altered: Sequence[str]) -> tuple[str, ...]:
+    missed = [
+        f"The control {f.id} came out {words.LABELS[f.verdict]}, expected "
+        f"{words.LABELS[f.expected]}: do not believe the claims beside it."
+        for f in findings
+        if f.expected is not None and f.surprising
+    ]
+    rows = [row for f in findings for row in f.rows]
+    if any(row.games.get("sealed") is False for row in rows):
+        missed.append("Adversaries ran unsealed: not for publication. Run again with sealed adversaries.")
+    return (*missed, *(words.sentence(problem) for problem in altered))
+
+
+def _threats(cards: Sequence[Card]) -> tuple[Threat, ...]:
+    groups: dict[str, list[Card]] = {}
+    for each in cards:
+        f = each.finding
+        key = json.dumps([f.scenario, f.question, f.threat_model], sort_keys=True, default=str)
+        groups.setdefault(key, []).append(each)
+    return tuple(map(_threat, groups.values()))
+
+
+def _threat(group: Sequence[Card]) -> Threat:
+    model, finding = group[0].finding.threat_model, group[0].finding
+    coalition = tuple(map(str, model.get("coalition", ())))
+    behavior = str(model.get("behavior", "behaviour not recorded"))
+    named = [a for c in group for a in c.finding.claim.get("assumptions", ())]
+    assumptions = dict.fromkeys(map(str, named))
+    who = formats.joined(coalition) or "not recorded"
+    return Threat(
+        question=finding.question,
+        scenario=finding.scenario,
+        who=f"{who}: {words.BEHAVIORS.get(behavior, behavior)}",
+        sees=_sees(coalition, group),
+        knows=tuple((str(k), words.KNOWLEDGE.get(str(k), "")) for k in model.get("knows", ())),
+        assumes=tuple((a, words.ASSUMPTIONS.get(a, "")) for a in assumptions),
+        coalition=coalition,
+        worst=group[0],
+    )
+
+
+def _sees(coalition: Sequence[str], group: Sequence[Card]) -> tuple[str, ...]:
+    who = words.party(coalition)
+    lines = [f"every message that {who} sends or receives, byte for byte, and its own coins"]
+    timed = any(c.finding.timed for c in group)
+    lines.append(
+        "the time of each, by its own clock (real processes over TCP)"
+        if timed
+        else "no clock: a count of the work asked for stands in for time"
+    )
+    taps = [c.finding.provenance.get("tap") for c in group]
+    named = dict.fromkeys(text(tap) for tap in taps if tap)
+    lines += [f"of these, the adversaries read: {tap}" for tap in named]
+    lines.append("never the secret, the client's coins or the seed of the run")
+    return tuple(lines)
+
+
+def _run_facts(run: Mapping[str, Any], findings: Sequence[Finding]) -> tuple[Fact, ...]:
+    command, config = run.get("command"), _mapping(run.get("config"))
+    shown: dict[str, Any] = {
+        "command": " ".join(map(str, command)) if isinstance(command, list) else command,
+        "started": run.get("started"),
+        "took": _duration(run.get("seconds")),
+        "exit status": _status(run.get("exit_status")),
+        "sealed": _sealed(findings, config),
+        **{k: v for k, v in config.items() if k != "sealed"},
+        "host": text(run["host"]) if run.get("host") else None,
+    }
+    return tuple(
+        fact(label.replace("_", " "), value) for label, value in shown.items() if value is not None
+    )
+
+
+def _duration(value: Any) -> Any:
+    return formats.seconds(value) if isinstance(value, int | float) else value
+
+
+def _status(value: Any) -> Any:
+    meanings = {
+        0: "no claim refuted",
+        1: "a claim refuted",
+        3: "inconclusive",
+        4: "a scenario or the program failed",
+        130: "interrupted",
+    }
+    return f"{value} ({meanings[value]})" if value in meanings else value
+
+
+def _sealed(findings: Sequence[Finding], config: Mapping[str, Any]) -> str | None:
+    recorded = {row.games["sealed"] for f in findings for row in f.rows if "sealed" in row.games}
+    if not recorded and "sealed" in config:
+        recorded = {config["sealed"]}
+    if not recorded:
+        return None
+    if recorded == {True}:
+        return "yes: every adversary ran in an isolated process of its own"
+    return "no" if recorded == {False} else "in part"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""The broken copies, and the audit of the audits."""

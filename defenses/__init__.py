@@ -1,0 +1,1 @@
+"""What runs between a client and its servers: the wire, the referee, and the defences."""

@@ -1,0 +1,117 @@
+"""Defence, mechanism, and the referee of one execution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..targets.pipeline import Target
+from ..targets.work import meter
+from .claims import Claim
+from .codec import Array
+from .seeds import derive
+from .transcript import Transcript
+from .transport import InProcess
+from .wire import Link, Party, Server, Wire
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What the client ends with.
+
+    Attributes:
+        latents: Finished latent, shape (1, channels, height, width).
+    """
+
+    latents: Tensor
+
+
+class Defense(Protocol):
+    """A protocol between one client and its servers; configuration only, models come later."""
+
+    @property
+    def servers(self) -> tuple[Party, ...]:
+        """The parties that the client talks to."""
+        ...
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is promised to the client."""
+        ...
+
+    def client(self, target: Target, secret: str, wire: Wire, seed: int) -> Output:
+        """Run the client half on `secret`; `wire` is the only way out."""
+        ...
+
+    def server(self, me: Party, target: Target, seed: int) -> Server:
+        """Return the server half of `me`; it holds no reference to the client."""
+        ...
+
+
+class Mechanism(Protocol):
+    """A differentially private release, batched over trials."""
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is promised to each record."""
+        ...
+
+    def release(self, records: Sequence[Any], rng: np.random.Generator, *, trials: int) -> Array:
+        """Return `trials` independent releases, shape (trials, d)."""
+        ...
+
+
+class Transport(Protocol):
+    """Opens a link between one client and fresh server halves (see `transport`)."""
+
+    def connect(
+        self, defense: Defense, target: Target, seeds: dict[Party, int]
+    ) -> AbstractContextManager[Link]:
+        """Start a session; the servers' seeds are theirs alone."""
+        ...
+
+
+def execute(
+    defense: Defense,
+    target: Target,
+    secret: str,
+    seed: int,
+    *,
+    transport: Transport | None = None,
+    tap: frozenset[str] | None = None,
+) -> tuple[Output, Transcript]:
+    """Run `defense` once and record every message.
+
+    Client and servers get different derived seeds, so a server's coins say nothing about the
+    client's.
+
+    Args:
+        defense: The protocol.
+        target: The models that both sides open.
+        secret: The client's prompt.
+        seed: Seed of this execution.
+        transport: In-process by default.
+        tap: Message kinds to keep; None keeps all.
+
+    Returns:
+        The client's output and the referee's transcript.
+    """
+    seeds = {party: derive(seed, "server", party) for party in defense.servers}
+    transcript = Transcript(public=public_parameters(defense), coins=seeds, tap=tap)
+    with (transport or InProcess()).connect(defense, target, seeds) as link, meter() as work:
+        wire = Wire(link, transcript.append, work)
+        output = defense.client(target, secret, wire, derive(seed, "client"))
+    return output, transcript
+
+
+def public_parameters(defense: Defense) -> dict[str, Any]:
+    """What everybody knows of a defence: its name and its JSON-valued configuration."""
+    values = getattr(defense, "public", None)
+    return {"defense": type(defense).__name__, **(dict(values) if values else {})}

@@ -1,0 +1,195 @@
+"""What was said in one execution, and what one coalition saw of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from .codec import ProtocolError
+from .wire import Message, Party
+
+SPOOL_BYTES = 64 << 20
+"""A transcript larger than this lives on disk."""
+
+_CHECKSUM = hashlib.sha256().digest_size
+_CHUNK = 1 << 20
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """All that a coalition saw in one execution, and nothing else.
+
+    Attributes:
+        coalition: The parties that pool what they saw.
+        messages: What they sent or received, numbered within the coalition.
+        coins: Each member's own random seed.
+        public: Public parameters of the protocol, JSON values.
+    """
+
+    coalition: frozenset[Party]
+    messages: tuple[Message, ...]
+    coins: Mapping[Party, int] = field(default_factory=dict)
+    public: Json = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 over everything in the view: equal views, equal digests."""
+        hasher = hashlib.sha256()
+        head = {"coalition": sorted(self.coalition), "coins": self.coins, "public": self.public}
+        hasher.update(json.dumps(head, sort_keys=True).encode())
+        for message in self.messages:
+            hasher.update(json.dumps(header(message), sort_keys=True).encode())
+            hasher.update(len(message.payload).to_bytes(8, "big") + message.payload)
+        return hasher.hexdigest()
+
+
+class Transcript:
+    """Append-only record of one execution; payloads spool to disk above 64 MB.
+
+    Args:
+        public: Public parameters of the protocol.
+        coins: Each server's own random seed.
+        tap: Message kinds whose payloads are kept; None keeps all. What is not tapped is
+            hashed, counted and dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        public: Json | None = None,
+        coins: Mapping[Party, int] | None = None,
+        tap: frozenset[str] | None = None,
+    ) -> None:
+        self.public: Json = dict(public or {})
+        self.coins: dict[Party, int] = dict(coins or {})
+        self._tap = tap
+        self._headers: list[Message] = []
+        self._spans: list[tuple[int, int]] = []
+        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
+        weakref.finalize(self, self._spool.close)
+
+    def append(self, message: Message) -> None:
+        """Add the next message; its number must be the count so far.
+
+        Raises:
+            ProtocolError: If a message is out of order.
+        """
+        if message.number != len(self._headers):
+            raise ProtocolError(f"message {message.number} follows {len(self._headers) - 1}")
+        if self._tap is not None and message.kind not in self._tap:
+            digest = hashlib.sha256(message.payload).hexdigest()
+            message = replace(message, payload=b"", digest=digest)
+        start = self._spool.seek(0, 2)
+        self._spool.write(message.payload)
+        self._headers.append(replace(message, payload=b""))
+        self._spans.append((start, len(message.payload)))
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __iter__(self) -> Iterator[Message]:
+        for head, (start, length) in zip(self._headers, self._spans, strict=True):
+            self._spool.seek(start)
+            yield replace(head, payload=self._spool.read(length))
+
+    def view(self, coalition: Iterable[Party]) -> View:
+        """Return what `coalition` saw.
+
+        Messages are numbered within the coalition, so others' traffic leaves no gap, and carry
+        the work that their sender did since its last message *in the view*.
+        """
+        members = frozenset(coalition)
+        spent: dict[Party, Counter[str]] = {}
+        seen: list[Message] = []
+        for m in self:
+            work = spent.pop(m.sender, Counter())
+            work.update(m.work)
+            if members.isdisjoint((m.sender, m.receiver)):
+                spent[m.sender] = work
+                continue
+            stamps = {
+                "sent": m.sent if m.sender in members else None,
+                "received": m.received if m.receiver in members else None,
+            }
+            seen.append(replace(m, number=len(seen), work=dict(work), **stamps))
+        return View(
+            coalition=members,
+            messages=tuple(seen),
+            coins={party: seed for party, seed in self.coins.items() if party in members},
+            public=self.public,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the transcript to one file, at once: a reader sees all of it or nothing.
+
+        The file is one line of JSON, the payloads, and the SHA-256 of both.
+        """
+        head = {"public": self.public, "coins": self.coins, "messages": []}
+        head["messages"] = [
+            header(m) | {"length": length}
+            for m, (_, length) in zip(self._headers, self._spans, strict=True)
+        ]
+        part = path.with_name(path.name + ".part")
+        hasher = hashlib.sha256()
+        with part.open("wb") as file:
+            for block in self._blocks(head):
+                hasher.update(block)
+                file.write(block)
+            file.write(hasher.digest())
+        os.replace(part, path)
+
+    def _blocks(self, head: Json) -> Iterator[bytes]:
+        yield json.dumps(head).encode() + b"\n"
+        for message in self:
+            yield message.payload
+
+    @classmethod
+    def load(cls, path: Path) -> Transcript:
+        """Read what `save` wrote.
+
+        Raises:
+            ProtocolError: If the file is not a transcript, or was changed.
+        """
+        try:
+            with path.open("rb") as file:
+                size = path.stat().st_size - _CHECKSUM
+                _check(file, size)
+                head = json.loads(file.readline())
+                transcript = cls(public=head["public"], coins=head["coins"])
+                for entry in head["messages"]:
+                    payload = file.read(min(entry.pop("length"), size - file.tell()))
+                    transcript.append(Message(payload=payload, **entry))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ProtocolError(f"{path.name} is not a transcript: {error}") from error
+        return transcript
+
+    def close(self) -> None:
+        """Delete the spool."""
+        self._spool.close()
+
+
+def _check(file: IO[bytes], size: int) -> None:
+    hasher = hashlib.sha256()
+    left = size
+    while left > 0 and (block := file.read(min(left, _CHUNK))):
+        hasher.update(block)
+        left -= len(block)
+    if left or file.read() != hasher.digest():
+        raise ValueError("its checksum does not match: it was cut or changed")
+    file.seek(0)
+
+
+def header(message: Message) -> Json:
+    """Everything of a message but its payload, as JSON."""
+    fields = asdict(replace(message, payload=b""))
+    del fields["payload"]
+    return fields

@@ -1,0 +1,176 @@
+"""What a scenario is: arms of games played by a defence, judged apart from the adversaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..adversaries.contract import Adversary, Scores, ThreatModel
+from ..defenses.protocol import Defense
+from ..targets.pipeline import Target
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and out of how much."""
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One set of games of a scenario, all under the same configuration.
+
+    Attributes:
+        name: Such as `full k=10`; unique within a scenario and defence.
+        defense: The protocol as configured for this arm.
+        model: Target specification, see `targets.load`.
+        prompts: Any candidate of each template that is played.
+        games: Scored games.
+        shadow: Labelled games granted for training, on disjoint streams.
+        sessions: Executions a game, all on the same secret.
+        timed: Real processes and clocks instead of work counts.
+        images: Keep the first games' images for the report.
+    """
+
+    name: str
+    defense: Defense
+    model: str
+    prompts: tuple[str, ...]
+    games: int
+    shadow: int
+    sessions: int = 1
+    timed: bool = False
+    images: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("games", 1), ("shadow", 0), ("sessions", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """Per game: the truth, and what every adversary said.
+
+    Attributes:
+        arm: Name of the arm.
+        truth: Column of the real candidate, shape (games,).
+        counts: Number of candidates, shape (games,).
+        scores: Adversary name to scores, shape (games, most candidates).
+        swapped: The same on the views of other executions: the control.
+        facts: Everything about the arm that a finding prints, JSON values.
+    """
+
+    arm: str
+    truth: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    scores: Mapping[str, Scores]
+    swapped: Mapping[str, Scores]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write arrays as `.npz` without pickle, facts as JSON beside it."""
+        arrays: dict[str, Any] = {"truth": self.truth, "counts": self.counts}
+        arrays |= {f"scores/{name}": s for name, s in self.scores.items()}
+        arrays |= {f"swapped/{name}": s for name, s in self.swapped.items()}
+        with path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path, *, arm: str, facts: Mapping[str, Any]) -> Trials:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        return cls(
+            arm=arm,
+            truth=arrays["truth"],
+            counts=arrays["counts"],
+            scores=_under(arrays, "scores/"),
+            swapped=_under(arrays, "swapped/"),
+            facts=facts,
+        )
+
+
+def _under(arrays: Mapping[str, Any], prefix: str) -> dict[str, Scores]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all arms of a run share.
+
+    Attributes:
+        target: Opens a target specification.
+        seed: Seed of the run.
+        threads: Threads of a sealed adversary.
+        sealed: Adversaries in processes of their own.
+        work: Where views are kept until they are scored.
+        artifacts: Where images go.
+        progress: Shows how far it is.
+    """
+
+    target: Callable[[str], Target]
+    seed: int
+    work: Path
+    artifacts: Path
+    threads: int = 1
+    sealed: bool = True
+    progress: Progress = silent
+
+
+class Scenario(Protocol):
+    """A question asked of a defence."""
+
+    name: str
+    question: str
+    threat_model: ThreatModel
+
+    def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
+        """The sets of games that `profile` plays against `defense`."""
+        ...
+
+    def adversaries(self) -> Mapping[str, Adversary]:
+        """Who plays."""
+        ...
+
+    def play(self, arm: Arm, adversaries: Mapping[str, Adversary], setting: Setting) -> Any:
+        """Play one arm; what it returns goes to `judge`."""
+        ...
+
+    def judge(
+        self, played: Sequence[Any], adversaries: Mapping[str, Adversary], setting: Setting
+    ) -> tuple[Trials, ...]:
+        """Hand the views of all arms to every adversary, and count."""
+        ...
+
+    def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
+        """Exact arguments, such as byte-identical views."""
+        ...
+
+
+def adjusted(thing: Any, **values: Any) -> Any:
+    """Copy of a frozen dataclass with those of `values` that it has as fields."""
+    known = {k: v for k, v in values.items() if k in getattr(thing, "__dataclass_fields__", {})}
+    return replace(thing, **known)
+
+
+def derangement(groups: Sequence[Any], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """A permutation that moves every game to another one of its group where it can.
+
+    Groups of one trade views with each other, in a cycle.
+    """
+    order = np.arange(len(groups))
+    buckets: dict[Any, list[int]] = {}
+    for game, group in enumerate(groups):
+        buckets.setdefault(group, []).append(game)
+    lonely = [games[0] for games in buckets.values() if len(games) == 1]
+    for games in [*(g for g in buckets.values() if len(g) > 1), lonely]:
+        shuffled = rng.permutation(np.array(games, dtype=np.int64))
+        order[shuffled] = np.roll(shuffled, 1)
+    return order

@@ -1,0 +1,229 @@
+"""The referee's work, common to all scenarios: play the games, keep the truth, seal, judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..adversaries.contract import Adversary, Auxiliary, Shadow, ThreatModel
+from ..adversaries.sealed import Job, score
+from ..defenses.protocol import Output, execute
+from ..defenses.seeds import derive, stream
+from ..defenses.transcript import View
+from ..defenses.views import Views
+from ..defenses.wire import Party
+from ..targets.pipeline import Target
+from .contract import Arm, Setting, Trials, derangement
+from .pictures import Gallery
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """One game's secret: the candidates, and which of them is real."""
+
+    candidates: tuple[str, ...]
+    real: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Games:
+    """Games of one arm: the truth, which the referee keeps, and the views, which it hands out."""
+
+    secrets: tuple[Secret, ...]
+    views: Views
+
+    @property
+    def candidates(self) -> tuple[tuple[str, ...], ...]:
+        """The candidates of each game."""
+        return tuple(secret.candidates for secret in self.secrets)
+
+    @property
+    def truth(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Column of the real candidate, shape (games,)."""
+        return np.array([secret.real for secret in self.secrets], dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """An arm that has been played: scored games, shadow games, and facts for the finding."""
+
+    arm: Arm
+    games: Games
+    shadow: Games
+    facts: Mapping[str, Any]
+
+
+def play(
+    arm: Arm,
+    secrets: Sequence[Secret],
+    shadow: Sequence[Secret],
+    coalition: frozenset[Party],
+    setting: Setting,
+    tap: frozenset[str],
+) -> Played:
+    """Play an arm, or take up what an interrupted run already played.
+
+    Args:
+        arm: What is played.
+        secrets: Of the scored games.
+        shadow: Of the labelled games, on disjoint streams.
+        coalition: Whose view is kept.
+        setting: Of the run; views go to its `work` folder.
+        tap: Message kinds that any adversary of the scenario reads.
+    """
+    folder = setting.work / slug(arm)
+    target = setting.target(arm.model)
+    if not (folder / "done.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        referee = _Referee(arm, target, coalition, setting, folder, tap)
+        referee.views("game", secrets)
+        referee.views("shadow", shadow)
+        partial = folder / "partial.json"
+        partial.write_text(json.dumps(list(referee.images)))
+        os.replace(partial, folder / "done.json")
+    images = json.loads((folder / "done.json").read_text())
+    sets = [len(secret.candidates) for secret in secrets]
+    return Played(
+        arm=arm,
+        games=Games(secrets=tuple(secrets), views=Views.load(folder / "game.views")),
+        shadow=Games(secrets=tuple(shadow), views=Views.load(folder / "shadow.views")),
+        facts={
+            "target": target.to_dict(),
+            "sessions": arm.sessions,
+            "shadow_games": arm.shadow,
+            "templates": len(arm.prompts),
+            "candidates": [min(sets), max(sets)],
+            "tap": sorted(tap),
+            "timed": arm.timed,
+            "sealed": setting.sealed,
+            "images": images,
+        },
+    )
+
+
+def slug(arm: Arm) -> str:
+    """File name of an arm under its defence."""
+    text = f"{type(arm.defense).__name__}-{arm.name}".lower()
+    return "".join(letter if letter.isalnum() else "-" for letter in text)
+
+
+@dataclass
+class _Referee:
+    arm: Arm
+    target: Target
+    coalition: frozenset[Party]
+    setting: Setting
+    folder: Path
+    tap: frozenset[str]
+    images: tuple[str, ...] = ()
+
+    def views(self, purpose: str, secrets: Sequence[Secret]) -> None:
+        path = self.folder / f"{purpose}.views"
+        if self.arm.timed:
+            Views.of(self._over_tcp(purpose, secrets), path)
+            return
+        gallery = None
+        if self.arm.images and purpose == "game":
+            gallery = Gallery(self.target, self.setting.artifacts)
+        Views.of(self._in_process(purpose, secrets, gallery), path)
+        if gallery is not None:
+            self.images = gallery.save(slug(self.arm))
+
+    def _in_process(
+        self, purpose: str, secrets: Sequence[Secret], gallery: Gallery | None
+    ) -> Iterator[list[View]]:
+        for game, secret in enumerate(secrets):
+            sessions = []
+            for session in range(self.arm.sessions):
+                output, view = self._session(secret, self._seed(purpose, game, session))
+                sessions.append(view)
+            if gallery is not None:
+                gallery.add(secret.candidates[secret.real], output, sessions[0])
+            self._progress(purpose, game, secrets)
+            yield sessions
+
+    def _session(self, secret: Secret, seed: int) -> tuple[Output, View]:
+        real = secret.candidates[secret.real]
+        output, transcript = execute(self.arm.defense, self.target, real, seed, tap=self.tap)
+        view = transcript.view(self.coalition)
+        transcript.close()
+        return output, view
+
+    def _over_tcp(self, purpose: str, secrets: Sequence[Secret]) -> list[list[View]]:
+        from ..defenses.serve import recorded_views, spawn_servers
+
+        records = self.folder / purpose
+        seed = derive(self.setting.seed, self.arm.name, purpose, "servers")
+        with spawn_servers(
+            self.arm.defense, self.target, records, seed=seed, tap=self.tap
+        ) as transport:
+            for game, secret in enumerate(secrets):
+                real = secret.candidates[secret.real]
+                own = self._seed(purpose, game, 0)
+                execute(self.arm.defense, self.target, real, own, transport=transport)[1].close()
+                self._progress(purpose, game, secrets)
+        return [[view] for view in recorded_views(records, self.coalition)]
+
+    def _seed(self, purpose: str, game: int, session: int) -> int:
+        return derive(self.setting.seed, self.arm.name, purpose, game, session)
+
+    def _progress(self, purpose: str, game: int, secrets: Sequence[Secret]) -> None:
+        self.setting.progress(f"{slug(self.arm)}: {purpose}s", game + 1, len(secrets))
+
+
+def judge(
+    played: Sequence[Played],
+    adversaries: Mapping[str, Adversary],
+    threat_model: ThreatModel,
+    setting: Setting,
+) -> tuple[Trials, ...]:
+    """Seal each adversary once, over all arms and their swapped-view controls.
+
+    Only here do guesses and truth meet.
+    """
+    jobs = [job for each in played for job in _jobs(each, threat_model, setting)]
+    scores = {}
+    for number, (name, adversary) in enumerate(adversaries.items()):
+        setting.progress("adversaries", number, len(adversaries))
+        own = [replace(job, seed=derive(job.seed, name)) for job in jobs]
+        scores[name] = score(adversary, own, sealed=setting.sealed, threads=setting.threads)
+    setting.progress("adversaries", len(adversaries), len(adversaries))
+    return tuple(
+        Trials(
+            arm=each.arm.name,
+            truth=each.games.truth,
+            counts=np.array([len(c) for c in each.games.candidates], dtype=np.int64),
+            scores={name: scores[name][each.arm.name] for name in adversaries},
+            swapped={name: scores[name][each.arm.name + "/swapped"] for name in adversaries},
+            facts=each.facts,
+        )
+        for each in played
+    )
+
+
+def _jobs(played: Played, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
+    facts = Auxiliary(
+        candidates=played.games.candidates,
+        weights=played.facts["target"],
+        shadow=Shadow(
+            views=played.shadow.views,
+            candidates=played.shadow.candidates,
+            labels=played.shadow.truth,
+        ),
+    )
+    job = Job(
+        name=played.arm.name,
+        views=played.games.views,
+        auxiliary=threat_model.grant(facts),
+        seed=derive(setting.seed, "adversary", played.arm.name),
+    )
+    swap = derangement(played.games.candidates, stream(setting.seed, "swap", played.arm.name))
+    return job, replace(job, name=played.arm.name + "/swapped", swap=swap)

@@ -1,0 +1,30 @@
+"""The prompts that the games are played on: any candidate of each names its template."""
+
+FULL = (
+    "woman firefighter: medium skin tone",
+    "man judge: light skin tone",
+    "woman farmer: dark skin tone",
+    "man cook: medium-dark skin tone",
+    "woman scientist: medium-light skin tone",
+    "man astronaut: medium skin tone",
+    "woman teacher: dark skin tone",
+    "man health worker: light skin tone",
+)
+"""Gender and skin tone, N = 10: prompts that the embedded model draws well."""
+
+CHEAP = (
+    *FULL,
+    "a woman singer with medium skin, raising her hand",
+    "a man artist with dark skin holding his brush",
+    "portrait of a light-skinned lady by herself, she is smiling",
+    "an old woman in her garden",
+    "a middle-aged man walking with his cane",
+    "a photo of a young actress on her way home, she wears a hat",
+    "a young asian man with glasses",
+    "an old african queen on her throne",
+    "man mechanic with medium-light skin tone and his tools",
+    "woman detective: dark skin tone",
+    "man pilot: medium skin tone",
+    "the bride with medium-dark skin and her flowers, seen from behind her",
+)
+"""N from 6 to 30: age, gender, skin tone, ethnicity, pronouns in every role."""

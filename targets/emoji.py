@@ -1,0 +1,107 @@
+"""The embedded text-image set: emoji in four styles, their captions, attributes and split."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+STYLES = ("noto", "twemoji", "fluent-3d", "fluent-flat")
+SIZE = 64
+FOLDER = Path(__file__).parent / "embedded" / "emoji"
+
+Strings = NDArray[np.str_]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emoji:
+    """Images and what is known about each; every array has one entry an image.
+
+    Attributes:
+        label: Name, such as `woman firefighter: medium-dark skin tone`.
+        style: One of `STYLES`.
+        family: Base concept; siblings in tone, gender or direction share it.
+        kind: `person` (exactly one), `people`, `hand` or `thing`.
+        gender: `woman`, `man` or `person` (unmarked) for one person, else empty.
+        tone: 1 (light) to 5 (dark); 0 where there is none or more than one.
+        age: `child`, `adult` or `older` for one person, else empty.
+        split: `member`, or held out: its `concept` in every style, or its family in this `style`.
+        code: Hexadecimal code points of the emoji.
+        cell: Place of the image in its style's sheet.
+        folder: Where the sheets are.
+    """
+
+    label: Strings
+    style: Strings
+    family: Strings
+    kind: Strings
+    gender: Strings
+    tone: NDArray[np.int64]
+    age: Strings
+    split: Strings
+    code: Strings
+    cell: NDArray[np.int64]
+    folder: Path
+
+    @staticmethod
+    def open(folder: Path = FOLDER) -> "Emoji":
+        """The set in `folder`; images are decoded when first asked for."""
+        return _open(folder)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def member(self) -> NDArray[np.bool_]:
+        """Which images the embedded models were trained on."""
+        return self.split == "member"
+
+    @property
+    def person(self) -> NDArray[np.bool_]:
+        """Which images show exactly one person with one skin tone."""
+        return (self.kind == "person") & (self.tone > 0)
+
+    @cached_property
+    def images(self) -> Bytes:
+        """All images, sRGB on white, shape `(n, 64, 64, 3)`."""
+        return np.concatenate([
+            sheet(self.folder / f"{style}.webp")[self.cell[self.style == style]]
+            for style in STYLES
+        ])
+
+
+@cache
+def _open(folder: Path) -> Emoji:
+    with (folder / "emoji.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    entries = [(s, i, row) for s in STYLES for i, row in enumerate(r for r in rows if r[s])]
+
+    def column(name: str) -> Strings:
+        return np.array([row[name] for _, _, row in entries])
+
+    return Emoji(
+        label=column("label"),
+        style=np.array([style for style, _, _ in entries]),
+        family=column("family"),
+        kind=column("kind"),
+        gender=column("gender"),
+        tone=column("tone").astype(np.int64),
+        age=column("age"),
+        split=np.array([row[style] for style, _, row in entries]),
+        code=column("code"),
+        cell=np.array([cell for _, cell, _ in entries]),
+        folder=folder,
+    )
+
+
+def sheet(path: Path) -> Bytes:
+    """The cells of a sprite sheet in order, shape `(cells, 64, 64, 3)`; trailing ones are white."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    height, width, _ = pixels.shape
+    cells = pixels.reshape(height // SIZE, SIZE, width // SIZE, SIZE, 3)
+    return np.ascontiguousarray(cells.transpose(0, 2, 1, 3, 4)).reshape(-1, SIZE, SIZE, 3)
