@@ -34,7 +34,7 @@ def nearest_neighbors(
 
     References:
         Cherubin, Chatzikokolakis, Palamidessi (2019), F-BLEAU: fast black-box leakage estimation,
-        Section V, https://arxiv.org/abs/1902.01350.
+        https://arxiv.org/abs/1902.01350.
 
     >>> nearest_neighbors([[0.0], [0.1], [1.0], [1.1]], [0, 0, 1, 1], [[0.2], [0.9]]).tolist()
     [0, 1]
@@ -73,7 +73,7 @@ def cover_hart_bound(error: float, *, secrets: int) -> float:
         ValueError: An argument is out of range.
 
     References:
-        Cover, Hart (1967), IEEE Transactions on Information Theory 13(1), 21-27, Equation 48.
+        Cover, Hart (1967), IEEE Transactions on Information Theory 13(1), 21-27.
 
     >>> cover_hart_bound(0.375, secrets=2)
     0.25

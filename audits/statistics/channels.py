@@ -26,7 +26,7 @@ def randomized_response(k: int, *, epsilon: float) -> NDArray[np.float64]:
 
     References:
         Kairouz, Oh, Viswanath (2016), Extremal mechanisms for local differential privacy,
-        JMLR 17(17), Equation 3.
+        JMLR 17(17).
 
     >>> randomized_response(3, epsilon=math.log(2)).tolist()
     [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]]
@@ -74,7 +74,7 @@ def dp_total_variation(epsilon: float) -> float:
         ValueError: `epsilon` < 0.
 
     References:
-        Kairouz, Oh, Viswanath (2015), The composition theorem for differential privacy, Section 2.
+        Kairouz, Oh, Viswanath (2015), The composition theorem for differential privacy.
 
     >>> round(dp_total_variation(math.log(3)), 12)
     0.5

@@ -35,7 +35,7 @@ def posterior_vulnerability(channel: ArrayLike, *, prior: ArrayLike) -> float:
         ValueError: A row or the prior is not a probability vector, or shapes differ.
 
     References:
-        Smith (2009), On the foundations of quantitative information flow, Definition 2.
+        Smith (2009), On the foundations of quantitative information flow, Section 4.
 
     >>> posterior_vulnerability([[0.75, 0.25], [0.25, 0.75]], prior=[0.5, 0.5])
     0.75
@@ -77,8 +77,9 @@ def bayes_capacity(channel: ArrayLike) -> float:
         ValueError: A row is not a probability vector.
 
     References:
-        Braun, Chatzikokolakis, Palamidessi (2009), Proposition 5.11; Alvim et al. (2012),
-        Measuring information leakage using generalized gain functions, Theorem 5.1.
+        Braun, Chatzikokolakis, Palamidessi (2009), Quantitative notions of leakage for one-try
+        attacks; Alvim et al. (2012), Measuring information leakage using generalized gain
+        functions, Theorem 5.1 (the "miracle" theorem).
 
     >>> bayes_capacity([[0.75, 0.25], [0.25, 0.75]])
     1.5
@@ -101,8 +102,7 @@ def g_vulnerability(channel: ArrayLike, *, prior: ArrayLike, gain: ArrayLike) ->
         ValueError: A row or the prior is not a probability vector, or shapes differ.
 
     References:
-        Alvim et al. (2012), Measuring information leakage using generalized gain functions,
-        Definition 3.2.
+        Alvim et al. (2012), Measuring information leakage using generalized gain functions.
 
     >>> two_tries = [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
     >>> g_vulnerability(np.ones((3, 1)), prior=[0.5, 0.25, 0.25], gain=two_tries)
@@ -129,8 +129,7 @@ def g_leakage(channel: ArrayLike, *, prior: ArrayLike, gain: ArrayLike) -> float
         ValueError: As in `g_vulnerability`, or no action gains anything before the view.
 
     References:
-        Alvim et al. (2012), Measuring information leakage using generalized gain functions,
-        Definition 3.3.
+        Alvim et al. (2012), Measuring information leakage using generalized gain functions.
 
     >>> g_leakage(np.eye(4), prior=np.full(4, 0.25), gain=np.eye(4))
     2.0

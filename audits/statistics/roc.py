@@ -67,7 +67,7 @@ def tpr_at_fpr(members: ArrayLike, non_members: ArrayLike, *, fpr: float, alpha:
         ValueError: A shape or an argument is out of range.
 
     References:
-        Carlini et al. (2022), Membership inference attacks from first principles, Section IV,
+        Carlini et al. (2022), Membership inference attacks from first principles,
         https://arxiv.org/abs/2112.03570.
 
     >>> low, high = np.arange(1000.0), np.arange(1000.0) + 500

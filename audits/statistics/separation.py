@@ -41,7 +41,7 @@ def best_advantage(members: ArrayLike, non_members: ArrayLike, *, alpha: float) 
         ValueError: A shape or an argument is out of range.
 
     References:
-        Massart (1990), Annals of Probability 18(3), 1269-1283, Corollary 1.
+        Massart (1990), Annals of Probability 18(3), 1269-1283, Theorem 1 (one-sided).
 
     >>> best = best_advantage([1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 1.5, 2.5], alpha=0.05)
     >>> best.estimate, best.lower, best.threshold
