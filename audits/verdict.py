@@ -170,8 +170,8 @@ class Finding:
         """
         if record.get("schema") != SCHEMA:
             raise ValueError(
-                f"schema={record.get('schema')} must be {SCHEMA}: the record was written by another "
-                "version; run the audit again"
+                f"schema={record.get('schema')} must be {SCHEMA}: another version wrote the record; "
+                "run the audit again"
             )
         values = {k: _numbers(v) for k, v in record.items() if k != "schema"}
         rows = tuple(Row(**_tupled(row)) for row in values.pop("rows"))
@@ -198,10 +198,10 @@ class Finding:
 
     def __repr__(self) -> str:
         value = "not measured" if self.estimate is None else f"{self.metric} {self.estimate:+.3f}"
-        where = (
-            "" if self.interval is None else f" [{self.interval[0]:+.3f}, {self.interval[1]:+.3f}]"
-        )
-        return f"<Finding {self.id} ({self.role.value}): {self.verdict.value}, {value}{where}, n={self.n}>"
+        low, high = self.interval or (math.nan, math.nan)
+        where = "" if self.interval is None else f" [{low:+.3f}, {high:+.3f}]"
+        said = f"{self.id} ({self.role.value}): {self.verdict.value}"
+        return f"<Finding {said}, {value}{where}, n={self.n}>"
 
 
 def _plain(value: Any) -> Any:

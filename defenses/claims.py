@@ -9,7 +9,7 @@ import enum
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Union
+from typing import Any
 
 
 class Assumption(str, enum.Enum):
@@ -151,15 +151,15 @@ class Offload(_Base):
         return f"at least {100 * self.share:g} % of the work offloaded"
 
 
-Claim = Union[
-    DifferentialPrivacy,
-    Obliviousness,
-    Hidden,
-    Indistinguishability,
-    SecurityLevel,
-    Fidelity,
-    Offload,
-]
+Claim = (
+    DifferentialPrivacy
+    | Obliviousness
+    | Hidden
+    | Indistinguishability
+    | SecurityLevel
+    | Fidelity
+    | Offload
+)
 
 
 def _require(claim: object, name: str, holds: Callable[[float], bool], condition: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,7 @@ _DTYPES = {
     "BOOL": ("bool", "bool"),
 }
 _BY_NAME = {name: code for code, (name, _) in _DTYPES.items()}
+_PARSE: Callable[[bytes], Iterable[tuple[str, Mapping[str, Any]]]] = safetensors.deserialize
 _RANK = {code: rank for rank, code in enumerate(_DTYPES)}
 
 
@@ -186,7 +187,7 @@ def _check_block(name: str, kind: str, shape: Sequence[int], raw: bytes) -> None
 
 def _blocks(payload: bytes) -> Iterable[tuple[str, str, list[int], bytes]]:
     try:
-        parsed = safetensors.deserialize(payload)
+        parsed = _PARSE(payload)
         blocks = [(n, e["dtype"], list(e["shape"]), bytes(e["data"])) for n, e in parsed]
     except Exception as error:  # the parser raises its own type, which has no public name
         raise ProtocolError(

@@ -97,15 +97,17 @@ def execute(
         target: The models that both sides open.
         secret: The client's prompt.
         seed: Seed of this execution.
-        transport: In-process by default.
+        transport: In-process by default. Servers elsewhere draw coins of their own.
         tap: Message kinds to keep; None keeps all.
 
     Returns:
         The client's output and the referee's transcript.
     """
+    transport = transport or InProcess()
     seeds = {party: derive(seed, "server", party) for party in defense.servers}
-    transcript = Transcript(public=public_parameters(defense), coins=seeds, tap=tap)
-    with (transport or InProcess()).connect(defense, target, seeds) as link, meter() as work:
+    coins = seeds if isinstance(transport, InProcess) else {}
+    transcript = Transcript(public=public_parameters(defense), coins=coins, tap=tap)
+    with transport.connect(defense, target, seeds) as link, meter() as work:
         wire = Wire(link, transcript.append, work)
         output = defense.client(target, secret, wire, derive(seed, "client"))
     return output, transcript

@@ -1,4 +1,4 @@
-"""One server half as a process of its own, and its own record of what it saw.
+"""Servers as processes of their own, and what each of them recorded.
 
     python -m latentleak.defenses.serve --spec '{"defense": {"path": "...", "fields": {}}, ...}'
 
@@ -9,39 +9,46 @@ when its stdin closes, so that it never outlives whoever started it.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
+import selectors
 import signal
-import socket
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .codec import ProtocolError, decode, encode
-from .protocol import public_parameters
+from .codec import ProtocolError
 from .seeds import derive
+from .session import CLOSED, serve, session_files
 from .spec import Spec
-from .tcp import POLL, Channel, Clock, Frame, Limits, What, session_fingerprint
-from .transcript import Transcript
-from .wire import CLIENT, Message, Party, Server
+from .tcp import Limits, Tcp
+from .transcript import Transcript, View
+from .wire import Party
 
 if TYPE_CHECKING:
     from ..targets.pipeline import Target
     from .protocol import Defense
 
-CLOSED = "connection-closed"
-"""Kind of the last message of a server's record: when the client went away, with no payload.
+__all__ = [
+    "CLOSED",
+    "ServerSpec",
+    "main",
+    "parse_spec",
+    "record_folder",
+    "recorded_views",
+    "serve",
+    "session_files",
+    "spawn_servers",
+]
 
-A server always sees that, and it tells how long the client went on after the last answer.
-"""
-
-_LOG = logging.getLogger(__name__)
+_GRACE = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,174 +111,6 @@ class ServerSpec:
         )
 
 
-def serve(
-    defense: Defense,
-    target: Target,
-    me: Party,
-    *,
-    seed: int,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    record: Path | None = None,
-    ready: Callable[[int], None] | None = None,
-    stop: threading.Event | None = None,
-    tap: frozenset[str] | None = None,
-    limits: Limits | None = None,
-    clock: Clock = time.perf_counter,
-) -> None:
-    """Be one server of `defense`: one session after the other until `stop` is set.
-
-    A client that sends nonsense loses its session; the server goes on. Session n is recorded
-    as this server saw it (its messages, stamps and coins) in `record/session-NNNN.transcript`,
-    written when the session ends. A folder with records is continued, never overwritten.
-
-    Args:
-        defense: The protocol.
-        target: The models.
-        me: Which server to be.
-        seed: Seed of this server's coins.
-        host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        record: Folder for the records.
-        ready: Called with the port once clients can connect.
-        stop: Ends the loop within a fraction of a second, once the answer in progress is done.
-        tap: Message kinds whose payloads are recorded; None records all.
-        limits: How long to wait for a client.
-        clock: This server's clock [s].
-
-    Raises:
-        ValueError: If `me` is not a server of `defense`, or `seed` is negative.
-        OSError: If the address is taken, or a record cannot be written.
-    """
-    if me not in defense.servers:
-        raise ValueError(f"party={me!r} must be one of {', '.join(defense.servers)}")
-    if seed < 0:
-        raise ValueError(f"seed={seed} must be >= 0")
-    stop = stop or threading.Event()
-    limits = limits or Limits()
-    half = _Half(
-        defense=defense, target=target, me=me, seed=seed, record=record, tap=tap, limits=limits
-    )
-    number = half.first_session()
-    with socket.create_server((host, port)) as listener:
-        listener.settimeout(POLL)
-        if ready is not None:
-            ready(listener.getsockname()[1])
-        while not stop.is_set():
-            try:
-                sock, _ = listener.accept()
-            except TimeoutError:
-                continue
-            except ConnectionError as error:  # the client left before it was let in
-                _LOG.warning("a connection was lost: %s", error)
-                continue
-            with Channel(sock, limits, clock) as channel:
-                number += half.session(channel, number, stop)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Half:
-    defense: Defense
-    target: Target
-    me: Party
-    seed: int
-    record: Path | None
-    tap: frozenset[str] | None
-    limits: Limits
-
-    def first_session(self) -> int:
-        """One after the last that is recorded."""
-        if self.record is None:
-            return 0
-        self.record.mkdir(parents=True, exist_ok=True)
-        files = session_files(self.record)
-        return _number(files[-1]) + 1 if files else 0
-
-    def session(self, channel: Channel, number: int, stop: threading.Event) -> bool:
-        """Serve one connection; False if it never became a session."""
-        try:
-            opening = self._greeted(channel, stop)
-        except ProtocolError as error:
-            _LOG.warning("a connection was refused: %s", error)
-            channel.refuse(str(error))
-            return False
-        coins = derive(self.seed, "session", number)
-        transcript = Transcript(
-            public=public_parameters(self.defense), coins={self.me: coins}, tap=self.tap
-        )
-        record = _Record(self.me, transcript)
-        try:
-            half = self.defense.server(self.me, self.target, coins)
-            channel.send(opening)
-            _converse(channel, half, record, stop)
-        except ProtocolError as error:
-            _LOG.warning("session %d ended early: %s", number, error)
-            channel.refuse(str(error))
-        except Exception:  # a client's message may break a half in any way; the server goes on
-            _LOG.exception("session %d failed", number)
-            channel.refuse("the server failed on this message; its own log says why")
-        finally:
-            record.flush()
-            if self.record is not None:
-                transcript.save(self.record / f"session-{number:04d}.transcript")
-            transcript.close()
-        return True
-
-    def _greeted(self, channel: Channel, stop: threading.Event) -> Frame:
-        frame, _ = channel.receive(self.limits.connect, stop)
-        if frame is None or frame.what is not What.OPEN:
-            raise ProtocolError("the first frame must be of type OPEN")
-        if frame.payload != session_fingerprint(self.me, self.defense):
-            raise ProtocolError(
-                f"this is {self.me} of {type(self.defense).__name__} with its own parameters; "
-                "the client asked for another party, defence or configuration"
-            )
-        return frame
-
-
-class _Record:
-    """Puts one server's messages into its transcript.
-
-    What was said is put down only after the next message is here: the time that this takes must
-    not pass for the client's.
-    """
-
-    def __init__(self, me: Party, transcript: Transcript) -> None:
-        self._me = me
-        self._transcript = transcript
-        self._said: tuple[str, bytes, float] | None = None
-
-    def heard(self, kind: str, payload: bytes, stamp: float) -> None:
-        self.flush()
-        self._append(sender=CLIENT, receiver=self._me, kind=kind, payload=payload, received=stamp)
-
-    def said(self, kind: str, payload: bytes, stamp: float) -> None:
-        self._said = kind, payload, stamp
-
-    def flush(self) -> None:
-        if self._said is not None:
-            kind, payload, stamp = self._said
-            self._said = None
-            self._append(sender=self._me, receiver=CLIENT, kind=kind, payload=payload, sent=stamp)
-
-    def _append(self, **values: Any) -> None:
-        self._transcript.append(Message(number=len(self._transcript), **values))
-
-
-def _converse(channel: Channel, half: Server, record: _Record, stop: threading.Event) -> None:
-    while True:
-        frame, received = channel.receive(stop=stop)
-        if frame is None:
-            record.heard(CLOSED, b"", received)
-            return
-        if frame.what is not What.MESSAGE:
-            raise ProtocolError(f"a frame of type {frame.what.name} came where a message must")
-        record.heard(frame.kind, frame.payload, received)
-        answer = encode(half.handle(frame.kind, decode(frame.payload)))
-        sent = channel.send(Frame(what=What.MESSAGE, kind=frame.kind, payload=answer))
-        record.said(frame.kind, answer, sent)
-
-
 def parse_spec(text: str) -> ServerSpec:
     """Read the JSON form of a `ServerSpec`.
 
@@ -303,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(name, lambda *_: stop.set())
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr):
             parse_spec(text).run(
                 lambda port: print(f'{{"port": {port}}}', file=out, flush=True), stop
             )
@@ -314,19 +153,132 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
-    with contextlib.suppress(OSError):  # closed already
+    with suppress(OSError):  # closed already
         while os.read(0, 1 << 12):
             pass
     stop.set()
 
 
-def session_files(record: Path) -> list[Path]:
-    """The records in a folder, in order of their sessions."""
-    return sorted(record.glob("session-*.transcript"), key=_number)
+@contextmanager
+def spawn_servers(
+    defense: Defense,
+    target: Target,
+    record: Path | None,
+    *,
+    seed: int,
+    tap: frozenset[str] | None = None,
+    limits: Limits | None = None,
+    threads: int | None = None,
+    start: float = 120.0,
+) -> Iterator[Tcp]:
+    """Start one process per server on this machine; stop them at the end of the block.
+
+    Args:
+        defense: The protocol, a dataclass that `Spec.of` can name; all its servers are started.
+        target: The models; each process opens its own.
+        record: Folder whose sub-folders (see `record_folder`) get each server's records, or None.
+        seed: The server `p` gets `derive(seed, "server", p)`.
+        tap: Message kinds whose payloads are recorded; None records all.
+        limits: How long client and servers wait for each other.
+        threads: Threads of torch in each process, as many as here by default, so that
+            processes compute bit for bit what one process would.
+        start: How long the servers may take to open their models [s].
+
+    Yields:
+        The transport, ready for `execute`.
+
+    Raises:
+        RuntimeError: If a server does not start.
+        SpecError: If the defence has a field without JSON form.
+    """
+    import torch
+
+    spec, limits = Spec.of(defense), limits or Limits()
+    with ExitStack() as stack:
+        processes = {}
+        for party in defense.servers:
+            server = ServerSpec(
+                defense={"path": spec.path, "fields": dict(spec.fields)},
+                target=asdict(target),
+                party=party,
+                seed=derive(seed, "server", party),
+                record=None if record is None else str(record_folder(record, party)),
+                tap=None if tap is None else sorted(tap),
+                limits=asdict(limits),
+                threads=threads or torch.get_num_threads(),
+            )
+            processes[party] = stack.enter_context(_process(server))
+        deadline = time.monotonic() + start
+        ports = {party: _port(party, process, deadline) for party, process in processes.items()}
+        yield Tcp({party: ("127.0.0.1", port) for party, port in ports.items()}, limits=limits)
 
 
-def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("session-"))
+@contextmanager
+def _process(spec: ServerSpec) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", f"{__package__}.serve", "--spec", json.dumps(asdict(spec))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _port(party: Party, process: subprocess.Popen[bytes], deadline: float) -> int:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(max(0.0, deadline - time.monotonic())):
+            raise RuntimeError(f"{party} did not start in time; give it more with start=SECONDS")
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{party} did not start; its own message is on stderr")
+    return int(json.loads(line)["port"])
+
+
+def record_folder(root: Path, party: Party) -> Path:
+    """Where `spawn_servers` lets a server keep its records."""
+    return root / party.replace("/", "-")
+
+
+def recorded_views(root: Path, coalition: Iterable[Party]) -> Iterator[View]:
+    """The recorded sessions as `coalition` saw them: the union of its members' own records.
+
+    Members keep no common clock, so the messages stand member by member, in order of name.
+
+    Args:
+        root: What `spawn_servers` was given as `record`.
+        coalition: Servers.
+
+    Yields:
+        One view per session, in order.
+
+    Raises:
+        ProtocolError: If members recorded different sessions, or a record was changed.
+    """
+    members = sorted(set(coalition))
+    files = {party: session_files(record_folder(root, party)) for party in members}
+    names = {tuple(path.name for path in paths) for paths in files.values()}
+    if len(names) != 1:
+        counts = ", ".join(f"{party}: {len(paths)}" for party, paths in files.items()) or "nobody"
+        raise ProtocolError(f"the coalition must have recorded the same sessions; it has {counts}")
+    for paths in zip(*files.values(), strict=True):
+        views = []
+        for party, path in zip(members, paths, strict=True):
+            transcript = Transcript.load(path)
+            views.append(transcript.view({party}))
+            transcript.close()
+        messages = [message for view in views for message in view.messages]
+        yield View(
+            coalition=frozenset(members),
+            messages=tuple(replace(message, number=i) for i, message in enumerate(messages)),
+            coins={party: seed for view in views for party, seed in view.coins.items()},
+            public=views[0].public,
+        )
 
 
 if __name__ == "__main__":

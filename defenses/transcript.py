@@ -116,11 +116,15 @@ class Transcript:
             if members.isdisjoint((m.sender, m.receiver)):
                 spent[m.sender] = work
                 continue
-            stamps = {
-                "sent": m.sent if m.sender in members else None,
-                "received": m.received if m.receiver in members else None,
-            }
-            seen.append(replace(m, number=len(seen), work=dict(work), **stamps))
+            seen.append(
+                replace(
+                    m,
+                    number=len(seen),
+                    work=dict(work),
+                    sent=m.sent if m.sender in members else None,
+                    received=m.received if m.receiver in members else None,
+                )
+            )
         return View(
             coalition=members,
             messages=tuple(seen),

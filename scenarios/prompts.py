@@ -27,4 +27,16 @@ CHEAP = (
     "man pilot: medium skin tone",
     "the bride with medium-dark skin and her flowers, seen from behind her",
 )
-"""N from 6 to 30: age, gender, skin tone, ethnicity, pronouns in every role."""
+"""N from 3 to 30: age, gender, skin tone, ethnicity, pronouns in every role."""
+
+PRONOUNS = (
+    "a woman holding her umbrella",
+    "a queen by herself",
+    "the waitress smiles because she is happy",
+    "a portrait of a girl with a dog behind her",
+    "an actress in her garden, she wears a hat",
+    "a mother and her bicycle",
+    "a photo of a lady near her house",
+    "the bride looks at herself",
+)
+"""Gender only, N = 2, each with a pronoun: what substitution of nouns alone leaves behind."""

@@ -8,7 +8,7 @@ adversary scores every candidate from the server's view; it wins if it names the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adversaries.classifier import TrainedClassifier
@@ -37,7 +37,7 @@ class WhichPrompt:
     """A curious server guesses which candidate is real.
 
     Attributes:
-        full_games: Games a full arm on the chosen model.
+        full_games: Games a full arm on the chosen model; 0 leaves the full arms out.
         full_shadow: Labelled games a full arm.
         cheap_games: Games on the tiny random model, two steps, several sessions.
         cheap_shadow: Labelled games of the cheap arm.
@@ -56,25 +56,11 @@ class WhichPrompt:
     k: tuple[int, ...] = (5, 10)
 
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
-        """Full games on the chosen model, one arm for each k, and cheap games on the tiny one.
+        """Full games on the chosen model, one arm for each k, and cheap ones on the tiny model.
 
         The full profile plays ten times as many.
         """
         factor = 1 if profile == "quick" else 10
-        hybrid = "k" in getattr(defense, "__dataclass_fields__", {})
-        switches = self.k if hybrid else self.k[:1]
-        full = tuple(
-            Arm(
-                name=f"full k={k}" if hybrid else "full",
-                defense=adjusted(defense, k=k),
-                model="chosen",
-                prompts=prompts.FULL,
-                games=self.full_games * factor * len(self.k) // len(switches),
-                shadow=self.full_shadow * factor,
-                images=True,
-            )
-            for k in switches
-        )
         cheap = Arm(
             name="cheap",
             defense=adjusted(defense, steps=2, k=1),
@@ -84,7 +70,34 @@ class WhichPrompt:
             shadow=self.cheap_shadow * factor,
             sessions=self.sessions,
         )
-        return (*full, cheap)
+        pronouns = replace(
+            cheap,
+            name="pronouns",
+            prompts=prompts.PRONOUNS,
+            games=max(1, cheap.games // 2),
+            shadow=cheap.shadow // 2,
+            sessions=1,
+        )
+        return (*self._full_arms(defense, factor), cheap, pronouns)
+
+    def _full_arms(self, defense: Defense, factor: int) -> tuple[Arm, ...]:
+        hybrid = "k" in getattr(defense, "__dataclass_fields__", {})
+        switches = self.k if hybrid else self.k[:1]
+        games = self.full_games * factor * len(self.k) // len(switches)
+        if games == 0:
+            return ()
+        return tuple(
+            Arm(
+                name=f"full k={k}" if hybrid else "full",
+                defense=adjusted(defense, k=k),
+                model="chosen",
+                prompts=prompts.FULL,
+                games=games,
+                shadow=self.full_shadow * factor,
+                images=True,
+            )
+            for k in switches
+        )
 
     def adversaries(self) -> Mapping[str, Adversary]:
         """One of each technique."""
@@ -119,15 +132,14 @@ class WhichPrompt:
 
     def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
         """Noninterference on the tiny model for all templates, on the chosen one for one."""
-        if not hasattr(defense, "k"):
-            return ()
         cheap = adjusted(defense, steps=2, k=1)
-        return (
-            noninterference(cheap, setting.target("tiny"), prompts.CHEAP, setting),
-            noninterference(
-                adjusted(defense, k=self.k[0]), setting.target("chosen"), prompts.FULL[:1], setting
-            ),
-        )
+        templates = (*prompts.CHEAP, *prompts.PRONOUNS)
+        found = [noninterference(cheap, setting.target("tiny"), templates, setting)]
+        if self.full_games:
+            full = adjusted(defense, k=self.k[0])
+            target = setting.target("chosen")
+            found.append(noninterference(full, target, prompts.FULL[:1], setting))
+        return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,10 +68,12 @@ class Emoji:
     @cached_property
     def images(self) -> Bytes:
         """All images, sRGB on white, shape `(n, 64, 64, 3)`."""
-        return np.concatenate([
-            sheet(self.folder / f"{style}.webp")[self.cell[self.style == style]]
-            for style in STYLES
-        ])
+        return np.concatenate(
+            [
+                sheet(self.folder / f"{style}.webp")[self.cell[self.style == style]]
+                for style in STYLES
+            ]
+        )
 
 
 @cache

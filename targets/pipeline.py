@@ -62,9 +62,7 @@ class Target:
         """
         from .components import open_pipeline
 
-        return open_pipeline(
-            self.parts(model), components, dtype=self.dtype, device=self.device
-        )
+        return open_pipeline(self.parts(model), components, dtype=self.dtype, device=self.device)
 
     def folder(self, model: Model = "cloud") -> Path:
         """Where the pipeline of a model lies on this machine."""
@@ -203,8 +201,10 @@ def digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb") as file:
-                inner = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else (
-                    hashlib.sha256(file.read())
+                inner = (
+                    hashlib.file_digest(file, "sha256")
+                    if hasattr(hashlib, "file_digest")
+                    else (hashlib.sha256(file.read()))
                 )
             total.update(f"{path.relative_to(folder).as_posix()} {inner.hexdigest()}\n".encode())
     return total.hexdigest()

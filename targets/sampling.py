@@ -236,8 +236,7 @@ def _check(
         raise TargetError(f"start={start}, stop={stop} must satisfy 0 <= start <= stop <= {steps}")
     if len(latents) != len(conditioning):
         raise TargetError(
-            f"latents has {len(latents)} rows and conditioning {len(conditioning)}; "
-            "they must agree"
+            f"latents has {len(latents)} rows and conditioning {len(conditioning)}; they must agree"
         )
     if history is not None and history.shape != latents.shape:
         raise TargetError(
@@ -285,9 +284,7 @@ def generate(
     """Images of prompts, float32 in [0, 1], shape `(n, 3, height, width)`."""
     noise = initial_noise(pipe, len(prompts), torch.Generator().manual_seed(seed))
     conditioning = encode_prompts(pipe, prompts)
-    return decode(
-        pipe, denoise(pipe, noise, conditioning, steps=steps, guidance=guidance).latents
-    )
+    return decode(pipe, denoise(pipe, noise, conditioning, steps=steps, guidance=guidance).latents)
 
 
 def repeated(conditioning: Conditioning, count: int) -> Conditioning:

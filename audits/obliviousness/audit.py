@@ -69,7 +69,7 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
     detectable = _worst_detectable(rows)
     honest = [row for row in rows if row.swapped["holds"]]
     strongest = min(honest or rows, key=_strength)
-    verdict, reason = _verdict(strongest, bool(honest), controls, detectable, resolution)
+    verdict, reason = _verdict(strongest, controls, detectable, resolution)
     return Finding(
         id=case.id,
         scenario=case.scenario,
@@ -101,16 +101,15 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
 
 def _verdict(
     strongest: Row,
-    honest: bool,
     controls: Sequence[Control],
     detectable: float,
     resolution: float,
 ) -> tuple[Verdict, str]:
     where = f"{strongest.adversary} ({strongest.arm})"
-    if honest and strongest.refutes:
+    if strongest.refutes and strongest.swapped["holds"]:
         return Verdict.REFUTED, (
-            f"{where} won {strongest.wins} of {strongest.n} games, from {strongest.critical} on the "
-            f"claim is refuted by this row alone; Holm-adjusted p = {strongest.p_adjusted:.2g}"
+            f"{where} won {strongest.wins} of {strongest.n} games, where {strongest.critical} refute "
+            f"the claim; Holm-adjusted p = {strongest.p_adjusted:.2g}"
         )
     failed = [control.name for control in controls if not control.holds]
     if failed:

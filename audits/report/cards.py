@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..verdict import Finding, Role, Row, Verdict
 from . import formats, words
-from .facts import Fact, Grid, arms, fact, facts, text
+from .facts import NOTHING, Fact, Grid, arms, fact, facts, filled, text, without_models
 from .order import rows_worst_first
 from .read import Artifact, load_artifact
 
 ROW_HEAD = (
-    *("adversary", "arm", "won", "chance", "estimate", "interval", "p", "adjusted p"),
+    *("adversary", "arm", "won", "chance", "estimate", "interval", "adjusted p"),
     *("critical", "detectable", "ceiling", "swapped views"),
 )
 MEASURE_HEAD = ("measure", "where", "value", "interval", "p", "games", "detectable", "ceiling", "")
@@ -109,6 +109,12 @@ class Card:
         return self.finding.verdict.value.lower().replace("_", "-")
 
     @property
+    def groups(self) -> tuple[tuple[str, tuple[Line, ...]], ...]:
+        """Lines by metric, which may share an axis; the metric of the worst line first."""
+        metrics = dict.fromkeys(line.row.metric for line in self.lines)
+        return tuple((m, tuple(x for x in self.lines if x.row.metric == m)) for m in metrics)
+
+    @property
     def is_claim(self) -> bool:
         """Whether it counts towards the outcome of the run."""
         return self.finding.role is Role.CLAIM
@@ -121,11 +127,15 @@ class Card:
     @property
     def levels(self) -> str:
         """Alpha, and what would have been seen, in one sentence."""
-        f = self.finding
+        f, alpha = self.finding, formats.level(self.finding.alpha)
+        shown = f"a perfect attack could have shown {formats.signed(f.ceiling)}"
+        if f.ceiling is None:
+            shown = "the ceiling was not measured"
+        if f.detectable is None or not math.isfinite(f.detectable):
+            return f"At alpha {alpha}, no effect was sure to be found with these games; {shown}."
         return (
-            f"At alpha {formats.level(f.alpha)}, a true effect of {self.detectable} or more would "
-            f"have been found with probability 0.9 (required: {formats.signed(f.resolution)} or "
-            f"less); with these games a perfect attack could have shown {formats.signed(f.ceiling)}."
+            f"At alpha {alpha}, a true effect of {self.detectable} would have been found with "
+            f"probability 0.9 (required: {formats.signed(f.resolution)} or less); {shown}."
         )
 
     @property
@@ -146,12 +156,12 @@ def card(finding: Finding, number: int, folder: Path) -> Card:
         expectation=_expectation(finding),
         strongest=_strongest(finding),
         lines=tuple(_line(row) for row in rows_worst_first(finding.rows)),
-        measures=Grid(head=MEASURE_HEAD, body=tuple(map(_measure, finding.measures))),
+        measures=filled(Grid(head=MEASURE_HEAD, body=tuple(map(_measure, finding.measures)))),
         controls=tuple((c.name, c.expected, c.observed, c.holds) for c in finding.controls),
         arms=arms(finding.rows),
-        exact=tuple(map(_exact, finding.exact)),
+        exact=_merged(map(_exact, finding.exact)),
         artifacts=tuple(load_artifact(folder, entry) for entry in finding.artifacts),
-        provenance=facts(finding.provenance),
+        provenance=facts(without_models({**finding.provenance, "versions": None})),
     )
 
 
@@ -163,7 +173,7 @@ def summary(finding: Finding) -> str:
         return what
     if finding.verdict is Verdict.INCONCLUSIVE:
         return f"this run cannot tell whether {what}"
-    return f"no sign that {what} beyond what the claim allows"
+    return f"no sign that {what}"
 
 
 def _expectation(finding: Finding) -> str:
@@ -177,7 +187,9 @@ def _expectation(finding: Finding) -> str:
 def _strongest(finding: Finding) -> str:
     if finding.estimate is None:
         return f"{formats.UNMEASURED}: {finding.reason}"
-    return f"{finding.metric} {formats.signed(finding.estimate)} {formats.interval(finding.interval)}"
+    return (
+        f"{finding.metric} {formats.signed(finding.estimate)} {formats.interval(finding.interval)}"
+    )
 
 
 def _line(row: Row) -> Line:
@@ -189,7 +201,6 @@ def _line(row: Row) -> Line:
         formats.share(row.chance),
         formats.signed(row.estimate),
         formats.interval(row.interval),
-        formats.p_value(row.p_value),
         formats.p_value(row.p_adjusted),
         _critical(row),
         formats.signed(row.detectable),
@@ -208,9 +219,9 @@ def _critical(row: Row) -> str:
 def _swapped(swapped: Mapping[str, Any]) -> str:
     if not swapped:
         return formats.UNMEASURED
-    verdict = "at the prior" if swapped.get("holds") else "ABOVE THE PRIOR"
+    verdict = "prior" if swapped.get("holds") else "ABOVE PRIOR"
     won = f"{text(swapped.get('wins'))}/{text(swapped.get('n'))}"
-    return f"{won}, p {formats.p_value(swapped.get('p_value'))}: {verdict}"
+    return f"{verdict}: {won}, p {formats.p_value(swapped.get('p_value'))}"
 
 
 def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -222,13 +233,13 @@ def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:
     unit = f" {record['unit']}" if record.get("unit") and value is not None else ""
     return (
         str(record.get("name", "unnamed")),
-        where or "–",
+        where or NOTHING,
         _number(value) + unit,
         _pair(record.get("interval")),
-        formats.p_value(record["p_value"]) if "p_value" in record else "–",
-        text(record["n"]) if "n" in record else "–",
-        _number(record["detectable"]) if "detectable" in record else "–",
-        _number(record["ceiling"]) if "ceiling" in record else "–",
+        formats.p_value(record["p_value"]) if "p_value" in record else NOTHING,
+        text(record["n"]) if "n" in record else NOTHING,
+        _number(record["detectable"]) if "detectable" in record else NOTHING,
+        _number(record["ceiling"]) if "ceiling" in record else NOTHING,
         "; ".join(notes),
     )
 
@@ -239,7 +250,7 @@ def _number(value: Any) -> str:
 
 
 def _pair(pair: Sequence[Any] | None) -> str:
-    return "–" if pair is None else f"[{', '.join(map(_number, pair))}]"
+    return NOTHING if pair is None else f"[{', '.join(map(_number, pair))}]"
 
 
 def _exact(record: Mapping[str, Any]) -> Exact:
@@ -251,6 +262,16 @@ def _exact(record: Mapping[str, Any]) -> Exact:
     rest = {k: v for k, v in record.items() if k not in ("name", "statement")}
     statement = str(record.get("statement", ""))
     return Exact(title=name, holds=known, statement=statement, facts=facts(rest))
+
+
+def _merged(arguments: Iterable[Exact]) -> tuple[Exact, ...]:
+    """The same argument on several models is said once."""
+    merged: dict[tuple[str, bool | None, str], Exact] = {}
+    for each in arguments:
+        key = (each.title, each.holds, each.statement)
+        known = merged.get(key)
+        merged[key] = each if known is None else replace(known, facts=known.facts + each.facts)
+    return tuple(merged.values())
 
 
 def _noninterference(record: Mapping[str, Any], identical: bool) -> Exact:  # noqa: FBT001
@@ -270,8 +291,7 @@ def _noninterference(record: Mapping[str, Any], identical: bool) -> Exact:  # no
             "A difference is not yet an attack; the games say what it is worth."
         )
     differing = record.get("differing") or ()
-    covered = [fact("covers", played)] if played else []
-    covered += [fact("model", record["model"])] if record.get("model") else []
+    covered = [fact(f"model {record['model']}" if record.get("model") else "covers", played)]
     covered += [fact("differing", " · ".join(map(str, differing)))] if differing else []
     return Exact(title=title, holds=identical, statement=statement, facts=tuple(covered))
 

@@ -10,6 +10,9 @@ from typing import Any
 from ..verdict import Finding, Row
 from . import formats
 
+NOTHING = "-"
+"""In a cell that has no value."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
@@ -80,26 +83,45 @@ def arms(rows: Sequence[Row]) -> Grid:
     """The facts of every arm: one line a fact, one column an arm."""
     games: dict[str, Mapping[str, Any]] = {}
     for row in rows:
-        games.setdefault(row.arm, {"games": row.n} | dict(row.games))
+        games.setdefault(row.arm, {"games": row.n} | _ranged(row.games))
     columns = {
-        arm: {f.label: f.text for f in facts(_without_images(values))}
+        arm: {f.label: f.text for f in facts(without_models({**values, "images": None}))}
         for arm, values in games.items()
     }
     labels = dict.fromkeys(label for column in columns.values() for label in column)
-    body = tuple((label, *(c.get(label, "–") for c in columns.values())) for label in labels)
+    body = tuple((label, *(c.get(label, NOTHING) for c in columns.values())) for label in labels)
     return Grid(head=("", *columns), body=body)
 
 
-def _without_images(record: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in record.items() if key != "images"}
-    return {key: value["spec"] if _is_model(value) else value for key, value in kept.items()}
+def _ranged(games: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an arm with smallest and largest N as a range."""
+    match games.get("candidates"):
+        case [least, most]:
+            return {**games, "candidates": least if least == most else f"{least} to {most}"}
+    return dict(games)
+
+
+def filled(grid: Grid) -> Grid:
+    """The table without columns that hold nothing."""
+    kept = [
+        i for i in range(len(grid.head)) if any(row[i] not in ("", NOTHING) for row in grid.body)
+    ]
+    return Grid(
+        head=tuple(grid.head[i] for i in kept),
+        body=tuple(tuple(row[i] for i in kept) for row in grid.body),
+    )
+
+
+def without_models(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with every model named only: the page lists models once, with digests."""
+    return {key: value["spec"] if _is_model(value) else value for key, value in record.items()}
 
 
 def _leaves(record: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in record.items():
         label = f"{prefix}{str(key).replace('_', ' ')}"
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{label} › ")
+            yield from _leaves(value, f"{label} / ")
         elif value is not None:
             yield label, value
 

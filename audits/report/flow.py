@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from . import formats, svg, words
 from .cards import Card
 
-WIDTH, HEIGHT = 560, 372
+WIDTH, HEIGHT = 480, 372
 
 
 def flow(card: Card, coalition: Sequence[str], name: str) -> str:
@@ -40,31 +40,29 @@ def _lanes() -> list[str]:
         svg.box(1, 1, WIDTH - 2, 132, "lane trusted", 10),
         svg.box(1, 165, WIDTH - 2, HEIGHT - 166, "lane curious", 10),
         svg.line(1, 149, WIDTH - 1, 149, "boundary"),
-        svg.element("rect", x=206, y=138, width=148, height=22, class_="plate"),
+        svg.element("rect", x=168, y=138, width=144, height=22, class_="plate"),
         svg.label(WIDTH / 2, 154, "trust boundary", "boundary-text", "middle"),
-        svg.label(16, 24, "client's device", "lane-text"),
-        svg.label(WIDTH - 16, 24, "trusted", "lane-note", "end"),
-        svg.label(16, 188, "server side", "lane-text"),
-        svg.label(WIDTH - 16, 188, "honest but curious", "lane-note", "end"),
+        svg.label(WIDTH / 2, 24, "client's device: trusted", "lane-text", "middle"),
+        svg.label(WIDTH / 2, 189, "server side: honest but curious", "lane-text", "middle"),
     ]
 
 
 def _client() -> list[str]:
     return [
-        svg.box(24, 44, 168, 64, "node", 8),
-        svg.label(108, 72, "holds the secret", "node-text", "middle"),
-        svg.label(108, 92, "prompt and coins", "node-note", "middle"),
-        svg.box(368, 44, 168, 64, "node", 8),
-        svg.label(452, 72, "ends with", "node-text", "middle"),
-        svg.label(452, 92, "the finished picture", "node-note", "middle"),
+        svg.box(14, 44, 148, 64, "node", 8),
+        svg.label(88, 72, "holds the secret", "node-text", "middle"),
+        svg.label(88, 92, "prompt and coins", "node-note", "middle"),
+        svg.box(318, 44, 148, 64, "node", 8),
+        svg.label(392, 72, "ends with", "node-text", "middle"),
+        svg.label(392, 92, "the finished picture", "node-note", "middle"),
     ]
 
 
 def _server(servers: str) -> list[str]:
     return [
-        svg.box(196, 204, 168, 56, "node seen", 8),
-        svg.label(280, 229, svg.cut(servers, 20), "node-text", "middle"),
-        svg.label(280, 248, "keeps all it sees", "node-note", "middle"),
+        svg.box(162, 204, 156, 56, "node seen", 8),
+        svg.label(240, 229, svg.cut(servers, 20), "node-text", "middle"),
+        svg.label(240, 248, "keeps all it sees", "node-note", "middle"),
     ]
 
 
@@ -88,29 +86,30 @@ def _edges(name: str) -> list[str]:
 
     return [
         svg.element("defs", marker),
-        edge("M192 76H366", "edge kept"),
-        svg.label(280, 68, "stays on the device", "edge-note", "middle"),
-        edge("M108 108V216Q108 232 124 232H194", "edge"),
-        svg.label(98, 226, "requests", "edge-text", "end"),
-        edge("M364 232H436Q452 232 452 216V110", "edge"),
-        svg.label(462, 226, "replies", "edge-text"),
+        edge("M162 76H316", "edge kept"),
+        svg.label(240, 68, "stays on the device", "edge-note", "middle"),
+        edge("M88 108V216Q88 232 104 232H160", "edge"),
+        svg.label(78, 226, "requests", "edge-text", "end"),
+        edge("M318 232H376Q392 232 392 216V110", "edge"),
+        svg.label(402, 226, "replies", "edge-text"),
     ]
 
 
 def _leak(card: Card, name: str) -> list[str]:
     finding = card.finding
-    symbol = words.SYMBOLS[finding.verdict]
-    value = "not measured"
+    value = formats.UNMEASURED
     if finding.estimate is not None:
         value = f"{formats.signed(finding.estimate)} {formats.interval(finding.interval)}"
+    strongest = f"{words.SYMBOLS[finding.verdict]} {svg.cut(finding.metric, 24)} {value}"
     return [
         svg.element(
-            "path", d="M280 260V292", class_=f"edge leak {card.tone}", marker_end=f"url(#{name}-arrow)"
+            "path",
+            d="M240 260V294",
+            class_=f"edge leak {card.tone}",
+            marker_end=f"url(#{name}-arrow)",
         ),
-        svg.label(292, 282, "adversaries read the view", "edge-note"),
-        svg.box(56, 296, 448, 62, f"verdict-plate {card.tone}", 8),
-        svg.label(
-            280, 320, f"{symbol} {svg.cut(finding.metric, 24)} {value}", "leak-text", "middle"
-        ),
-        svg.label(280, 343, f"{card.label} · {svg.cut(card.name, 34)}", "leak-note", "middle"),
+        svg.label(252, 281, "adversaries read the view", "edge-note"),
+        svg.box(24, 296, 432, 62, f"verdict-plate {card.tone}", 8),
+        svg.label(240, 320, strongest, "leak-text", "middle"),
+        svg.label(240, 343, f"{card.label} · {svg.cut(card.name, 34)}", "leak-note", "middle"),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..verdict import Row
 from . import formats, svg
 
-TOP = 46
+TOP = 30
 BOTTOM = 44
 
 
@@ -35,10 +35,10 @@ class Scale:
         return self.left + part * (self.right - self.left)
 
     def ticks(self) -> tuple[float, ...]:
-        """Four to nine round values."""
-        raw = (self.high - self.low) / 5
+        """Four to eight round values."""
+        raw = (self.high - self.low) / 7
         power = 10.0 ** math.floor(math.log10(raw))
-        step = power * next(m for m in (1, 2, 5, 10) if m * power >= raw)
+        step = power * next(m for m in (1, 2, 2.5, 5, 10) if m * power >= raw)
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
         return tuple(i * step for i in range(first, last + 1))
 
@@ -79,17 +79,17 @@ def forest(rows: Sequence[Row], *, limit: float | None, name: str, layout: Layou
         return ""
     scale = _scale(rows, limit, layout)
     bottom = TOP + layout.pitch * len(rows)
-    children = [svg.hatching(f"{name}-{svg.HATCH}"), *_frame(scale, limit, bottom, layout)]
-    for number, row in enumerate(rows):
-        children += _row(row, TOP + layout.pitch * number, scale, layout, f"{name}-{svg.HATCH}")
-    children += _axis(scale, bottom, rows[0].metric)
     first = rows[0]
+    children = _frame(scale, limit, bottom, layout)
+    for number, row in enumerate(rows):
+        children += _row(row, TOP + layout.pitch * number, scale, layout)
+    children += _axis(scale, bottom, first.metric)
     return svg.picture(
         children,
         name=name,
         width=layout.width,
         height=bottom + BOTTOM,
-        title=f"Forest plot of {formats.count(len(rows), 'row')}, worst first",
+        title=f"Forest plot, {first.metric}: {formats.count(len(rows), 'row')}, worst first",
         description=(
             f"Strongest: {first.adversary}, {first.arm}: {first.metric} "
             f"{formats.signed(first.estimate)} {formats.interval(first.interval)}, adjusted p "
@@ -112,20 +112,28 @@ def _scale(rows: Iterable[Row], limit: float | None, layout: Layout) -> Scale:
 
 
 def _frame(scale: Scale, limit: float | None, bottom: float, layout: Layout) -> list[str]:
-    parts = [svg.line(scale.at(t), TOP, scale.at(t), bottom, "grid") for t in scale.ticks()]
-    parts.append(svg.line(scale.at(0.0), TOP - 4, scale.at(0.0), bottom, "chance"))
-    parts.append(_head("chance", scale.at(0.0), TOP - 10, "head", layout))
+    lines = [(scale.at(t), "grid") for t in scale.ticks()] + [(scale.at(0.0), "chance")]
+    lines += [] if limit is None else [(scale.at(limit), "limit")]
+    spans = _spans(bottom, layout)
+    parts = [
+        svg.path("".join(f"M{x:.1f} {top:g}V{end:g}" for top, end in spans), style)
+        for x, style in lines
+    ]
     if limit is not None:
-        x = scale.at(limit)
-        parts.append(svg.line(x, TOP - 20, x, bottom, "limit"))
-        text = f"claim: at most {formats.signed(limit)}"
-        parts.append(_head(text, x, TOP - 26, "head limit-text", layout))
+        x, text = scale.at(limit), f"claim: at most {formats.signed(limit)}"
+        room = layout.width - x > 7.5 * len(text)
+        anchor, shift = ("start", -4) if room else ("end", 4)
+        parts.append(svg.line(x, TOP - 5, x, TOP, "limit"))
+        parts.append(svg.label(x + shift, TOP - 11, text, "head limit-text", anchor))
     return parts
 
 
-def _head(text: str, x: float, y: float, class_: str, layout: Layout) -> str:
-    room = layout.width - x > 7.5 * len(text)
-    return svg.label(x - 4 if room else x + 4, y, text, class_, "start" if room else "end")
+def _spans(bottom: float, layout: Layout) -> list[tuple[float, float]]:
+    """Where vertical lines run: all the way, or beside the bars where labels lie between."""
+    if not layout.stacked:
+        return [(TOP, bottom)]
+    rows = round((bottom - TOP) / layout.pitch)
+    return [(TOP + layout.pitch * n + 22, TOP + layout.pitch * n + 41) for n in range(rows)]
 
 
 def _axis(scale: Scale, bottom: float, metric: str) -> list[str]:
@@ -135,13 +143,15 @@ def _axis(scale: Scale, bottom: float, metric: str) -> list[str]:
         parts.append(svg.line(scale.at(tick), bottom, scale.at(tick), bottom + 4, "axis"))
         parts.append(svg.label(scale.at(tick), bottom + 17, text, "tick", "middle"))
     middle = (scale.left + scale.right) / 2
-    parts.append(svg.label(middle, bottom + 36, svg.cut(metric, 48), "head", "middle"))
+    parts.append(
+        svg.label(middle, bottom + 36, f"{svg.cut(metric, 40)} (0: chance)", "head", "middle")
+    )
     return parts
 
 
-def _row(row: Row, top: float, scale: Scale, layout: Layout, hatch: str) -> list[str]:
+def _row(row: Row, top: float, scale: Scale, layout: Layout) -> list[str]:
     y = top + (31 if layout.stacked else layout.pitch / 2)
-    parts = [_ceiling(row, y, scale, hatch), *_texts(row, top, y, layout)]
+    parts = [_ceiling(row, y, scale), *_texts(row, top, y, layout)]
     parts += _interval(row, y, scale)
     if row.detectable is not None and math.isfinite(row.detectable):
         x = scale.at(row.detectable)
@@ -168,18 +178,14 @@ def _texts(row: Row, top: float, y: float, layout: Layout) -> list[str]:
     ]
 
 
-def _ceiling(row: Row, y: float, scale: Scale, hatch: str) -> str:
+def _ceiling(row: Row, y: float, scale: Scale) -> str:
     if row.ceiling is None or not math.isfinite(row.ceiling):
         return ""
     x = scale.at(row.ceiling)
     shape = svg.element(
-        "rect",
+        "g",
         svg.element("title", text=f"ceiling {formats.signed(row.ceiling)}"),
-        x=x,
-        y=y - 8,
-        width=max(scale.right - x, 0.0),
-        height=16,
-        fill=f"url(#{hatch})",
+        svg.hatching(x, y - 8, max(scale.right - x, 0.0), 16),
     )
     return shape + svg.line(x, y - 8, x, y + 8, "ceiling")
 

@@ -32,18 +32,21 @@ def to_html(page: Page) -> str:
     )
 
     def drawn_forest(card: Card) -> Markup:
-        rows = [line.row for line in card.lines]
-        wide = forest(rows, limit=card.limit, name=f"{card.anchor}-wide", layout=WIDE)
-        narrow = forest(rows, limit=card.limit, name=f"{card.anchor}-narrow", layout=NARROW)
-        return Markup(wide + narrow)  # noqa: S704 - every value was escaped in svg.element
+        groups = [[line.row for line in lines] for _, lines in card.groups]
+        drawn = [
+            forest(rows, limit=card.limit, name=f"{card.anchor}-{number}-{size}", layout=layout)
+            for number, rows in enumerate(groups)
+            for size, layout in (("wide", WIDE), ("narrow", NARROW))
+        ]
+        return Markup("".join(drawn))  # every value was escaped in svg.element
 
     def drawn_flow(threat: Threat, name: str) -> Markup:
-        return Markup(flow(threat.worst, threat.coalition, name))  # noqa: S704 - as above
+        return Markup(flow(threat.worst, threat.coalition, name))
 
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         forest=drawn_forest,
         flow=drawn_flow,
         image=image,

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from ..verdict import Verdict
 from . import words
-from .cards import ROW_HEAD, Card
+from .cards import ROW_HEAD, Card, Line
 from .facts import Fact, Grid
 from .page import Page, Threat
 
-_SPECIAL = re.compile(r"[\\`*\[\]|]|(?<!\w)_|_(?!\w)")
+_SPECIAL = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|](?=[(\[:])|!(?=\[)")
+_ENTITY = {"<": "&lt;", "&": "&amp;"}
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
 
 
 def to_markdown(page: Page) -> str:
@@ -26,11 +28,11 @@ def to_markdown(page: Page) -> str:
 def escape(text: str) -> str:
     """Text that Markdown and HTML print as it is, on one line.
 
-    >>> escape("<b>|")
-    '&lt;b&gt;\\\\|'
+    >>> escape("<b>")
+    '&lt;b>'
     """
     flat = " ".join(text.split())
-    plain = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _MARKUP.sub(lambda found: _ENTITY[found[0]], flat)
     return _SPECIAL.sub(lambda found: f"\\{found[0]}", plain)
 
 
@@ -57,8 +59,11 @@ def _threats(threats: Iterable[Threat]) -> list[str]:
     lines = ["## Threat model", ""]
     for threat in threats:
         lines += [f"**{escape(threat.question)}** ({escape(threat.scenario)})", ""]
-        lines.append(f"- Who is curious: {escape(threat.who)}")
-        lines.append(f"- What they see: {escape('; '.join(threat.sees))}")
+        sees = f"- What they see: {escape('; '.join(threat.sees))}"
+        if threat.repeats:
+            lines += [sees, "- Everything else as above", ""]
+            continue
+        lines += [f"- Who is curious: {escape(threat.who)}", sees]
         known = [f"{name} ({meaning})" if meaning else name for name, meaning in threat.knows]
         lines.append(f"- What they know: {escape('; '.join(known) or 'nothing else')}")
         lines.append("- What the claim assumes:")
@@ -98,8 +103,10 @@ def _card(card: Card) -> list[str]:
         covers = "; ".join(f"{f.label} {f.text}" for f in exact.facts)
         text = escape(f"{exact.statement} ({covers})" if covers else exact.statement)
         lines += [f"> **Exact: {escape(exact.title)}.** {text}", ""]
-    if card.lines:
-        lines += table(Grid(head=ROW_HEAD, body=tuple(line.cells for line in card.lines)))
+    for metric, group in card.groups:
+        body = tuple((_marked(line), *line.cells[1:]) for line in group)
+        heading = escape(metric[:1].upper() + metric[1:])
+        lines += [f"{heading}:", "", *table(Grid(head=ROW_HEAD, body=body))]
     if card.measures.body:
         lines += ["Further measures:", "", *table(card.measures)]
     if card.controls:
@@ -133,8 +140,9 @@ def _run(page: Page) -> list[str]:
     lines = ["## Provenance", "", *_facts(page.run)]
     lines += [f"- alpha of {escape(name)}: {value}" for name, value in page.alphas]
     lines += _facts(page.versions)
-    for model in page.models:
-        lines.append(f"- model: {escape('; '.join(f'{f.label} {f.text}' for f in model))}")
+    for name, details in page.models:
+        listed = "; ".join(f"{f.label} {f.text}" for f in details)
+        lines.append(f"- model {escape(name)}: {escape(listed)}")
     return lines
 
 
@@ -144,6 +152,10 @@ def _facts(facts: Iterable[Fact]) -> list[str]:
 
 def _badge(card: Card) -> str:
     return f"{words.SYMBOLS[card.finding.verdict]} {card.label}"
+
+
+def _marked(line: Line) -> str:
+    return f"◆ {line.cells[0]}" if line.row.refutes else line.cells[0]
 
 
 def _link(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Threat:
         assumes: Names and explanations of what the claims take for granted.
         coalition: The parties.
         worst: The finding that speaks for the group: the worst claim, else the worst control.
+        repeats: Whether all but what they see is as in the first one of the page.
     """
 
     question: str
@@ -39,6 +40,7 @@ class Threat:
     assumes: tuple[tuple[str, str], ...]
     coalition: tuple[str, ...]
     worst: Card
+    repeats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Page:
         run: How the run was made.
         alphas: Alpha of each claim.
         versions: Software.
-        models: What was attacked, each as labelled values.
+        models: What was attacked: names and labelled values.
     """
 
     headline: str
@@ -67,7 +69,7 @@ class Page:
     run: tuple[Fact, ...]
     alphas: tuple[tuple[str, str], ...]
     versions: tuple[Fact, ...]
-    models: tuple[tuple[Fact, ...], ...]
+    models: tuple[tuple[str, tuple[Fact, ...]], ...]
 
     @property
     def tone(self) -> str:
@@ -106,7 +108,7 @@ def load_page(folder: str | Path) -> Page:
         run=_run_facts(run, findings),
         alphas=tuple((str(k), formats.level(v)) for k, v in _mapping(split).items()),
         versions=facts(_mapping(versions)),
-        models=tuple(facts(model) for model in models(findings)),
+        models=tuple(map(_model, models(findings))),
     )
 
 
@@ -139,7 +141,9 @@ def _problems(findings: Sequence[Finding], altered: Sequence[str]) -> tuple[str,
     ]
     rows = [row for f in findings for row in f.rows]
     if any(row.games.get("sealed") is False for row in rows):
-        missed.append("Adversaries ran unsealed: not for publication. Run again with sealed adversaries.")
+        missed.append(
+            "Adversaries ran unsealed: not for publication. Run again with sealed adversaries."
+        )
     return (*missed, *(words.sentence(problem) for problem in altered))
 
 
@@ -149,7 +153,8 @@ def _threats(cards: Sequence[Card]) -> tuple[Threat, ...]:
         f = each.finding
         key = json.dumps([f.scenario, f.question, f.threat_model], sort_keys=True, default=str)
         groups.setdefault(key, []).append(each)
-    return tuple(map(_threat, groups.values()))
+    threats = [_threat(group) for group in groups.values()]
+    return (*threats[:1], *(_unlike(threat, threats[0]) for threat in threats[1:]))
 
 
 def _threat(group: Sequence[Card]) -> Threat:
@@ -162,13 +167,20 @@ def _threat(group: Sequence[Card]) -> Threat:
     return Threat(
         question=finding.question,
         scenario=finding.scenario,
-        who=f"{who}: {words.BEHAVIORS.get(behavior, behavior)}",
+        who=f"{who} {words.BEHAVIORS.get(behavior, behavior)}.",
         sees=_sees(coalition, group),
         knows=tuple((str(k), words.KNOWLEDGE.get(str(k), "")) for k in model.get("knows", ())),
         assumes=tuple((a, words.ASSUMPTIONS.get(a, "")) for a in assumptions),
         coalition=coalition,
         worst=group[0],
     )
+
+
+def _unlike(threat: Threat, first: Threat) -> Threat:
+    """What differs from the first game's threat model; the rest is said once."""
+    if (threat.who, threat.knows, threat.assumes) != (first.who, first.knows, first.assumes):
+        return threat
+    return replace(threat, repeats=True)
 
 
 def _sees(coalition: Sequence[str], group: Sequence[Card]) -> tuple[str, ...]:
@@ -180,9 +192,9 @@ def _sees(coalition: Sequence[str], group: Sequence[Card]) -> tuple[str, ...]:
         if timed
         else "no clock: a count of the work asked for stands in for time"
     )
-    taps = [c.finding.provenance.get("tap") for c in group]
-    named = dict.fromkeys(text(tap) for tap in taps if tap)
-    lines += [f"of these, the adversaries read: {tap}" for tap in named]
+    records = [r for c in group for r in (c.finding.provenance, *(x.games for x in c.finding.rows))]
+    taps = dict.fromkeys(text(r["tap"]) for r in records if r.get("tap"))
+    lines += [f"kept of these messages: {tap}; all others were dropped unread" for tap in taps]
     lines.append("never the secret, the client's coins or the seed of the run")
     return tuple(lines)
 
@@ -201,6 +213,11 @@ def _run_facts(run: Mapping[str, Any], findings: Sequence[Finding]) -> tuple[Fac
     return tuple(
         fact(label.replace("_", " "), value) for label, value in shown.items() if value is not None
     )
+
+
+def _model(model: Mapping[str, Any]) -> tuple[str, tuple[Fact, ...]]:
+    rest = {k: v for k, v in model.items() if k not in ("spec", "digests")}
+    return text(model["spec"]), facts({**rest, "SHA-256": model["digests"]})
 
 
 def _duration(value: Any) -> Any:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..verdict import Finding
+from ..verdict import SCHEMA, Control, Finding, Row
 
 FINDINGS = "findings.jsonl"
 RUN = "run.json"
@@ -26,7 +26,7 @@ _NUMBERS = ("estimate", "ceiling", "detectable", "resolution", "alpha", "n")
 _ROW_TEXT = ("adversary", "arm", "metric")
 _ROW_NUMBERS = (
     *("n", "wins", "chance", "estimate", "p_value", "p_adjusted"),
-    *("critical", "detectable", "ceiling", "alpha"),
+    *("critical", "detectable", "ceiling", "alpha", "level"),
 )
 
 
@@ -152,17 +152,18 @@ def _finding(line: str, where: str) -> Finding:
     if not isinstance(record, dict):
         raise RunFolderError(f"{where} holds a {_kind(record)}; it must be a finding: {_AGAIN}")
     try:
-        finding = Finding.from_dict(record)
-        _check(record)
+        if record.get("schema") == SCHEMA:
+            _check(record)
+        return Finding.from_dict(record)
     except KeyError as error:
         raise RunFolderError(f"{where}: {error.args[0]!r} is missing; {_AGAIN}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise RunFolderError(f"{where} is no finding ({error}); {_AGAIN}") from error
-    return finding
 
 
 def _check(record: Mapping[str, Any]) -> None:
-    """Types that `Finding.from_dict` takes on trust; the JSON Schema says the rest."""
+    """Keys and types that `Finding.from_dict` takes on trust; the JSON Schema says the rest."""
+    _keys(record, ("schema", *(f.name for f in fields(Finding))))
     _each(record, _TEXT, str)
     _each(record, _OBJECTS, dict)
     _each(record, _LISTS, list)
@@ -171,11 +172,22 @@ def _check(record: Mapping[str, Any]) -> None:
         for item in record[name]:
             if not isinstance(item, dict):
                 raise TypeError(f"{name} holds a {_kind(item)}, which must be an object")
+    for control in record["controls"]:
+        _keys(control, [f.name for f in fields(Control)])
     for row in record["rows"]:
+        _keys(row, [f.name for f in fields(Row)])
         _each(row, _ROW_TEXT, str)
         _each(row, ("swapped", "games"), dict)
         _numbers(row, _ROW_NUMBERS)
     _each(record["defense"], ("name",), str)
+
+
+def _keys(record: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        record[name]
+    for name in record:
+        if name not in names:
+            raise TypeError(f"{name!r} is unknown")
 
 
 def _each(record: Mapping[str, Any], names: Iterable[str], kind: type) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
-HATCH = "hatch"
-
 
 def element(name: str, *children: str, text: str | None = None, **attributes: object) -> str:
     """One element; `class_` stands for `class`, an underscore in a name for a hyphen.
@@ -77,13 +75,14 @@ def path(d: str, class_: str) -> str:
     return element("path", d=d, class_=class_)
 
 
-def hatching(name: str) -> str:
-    """Diagonal lines, to fill a shape with `url(#name)`."""
-    stroke = element("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_="hatch-line")
-    pattern = element(
-        "pattern", stroke, id=name, width=6, height=6, patternUnits="userSpaceOnUse"
-    )
-    return element("defs", pattern)
+def hatching(x: float, y: float, width: float, height: float) -> str:
+    """Diagonal lines that fill a rectangle (drawn one by one: patterns print as bitmaps)."""
+    strokes = []
+    for start in range(8, int(width + height), 8):
+        left, right = max(0.0, start - height), min(float(start), width)
+        down, up = min(float(start), height), max(0.0, start - width)
+        strokes.append(f"M{x + left:.0f} {y + down:g}l{right - left:.0f} {up - down:g}")
+    return path("".join(strokes), "hatch-line") if strokes else ""
 
 
 def cut(text: str, length: int) -> str:

@@ -33,21 +33,22 @@ VERDICTS = {
 GLOSSARY = {
     "advantage": "Share of games won, less the share that pure guessing wins.",
     "interval": (
-        "Two-sided, exact, at the alpha of the claim: the values that the games are compatible "
-        "with, row by row."
+        "Two-sided and exact: the values that the games are compatible with. All rows of a "
+        "finding hold at once, at its alpha."
     ),
     "adjusted p": (
         "Probability of so many wins if the claim held, after Holm's correction for every "
         "adversary and arm. The claim is refuted where it is at most alpha."
     ),
-    "critical": "Wins from which this row alone would refute the claim.",
+    "critical": "Wins from which a row refutes the claim by itself, all rows paid for.",
     "detectable": (
         "The smallest true leak that these games would have found with probability 0.9. "
         "Anything smaller could have gone unseen."
     ),
     "ceiling": (
-        "The largest lower bound that a perfect attack could have shown with this many games. "
-        "Nothing in the hatched zone beyond it could have been shown."
+        "The largest lower end of an interval that even a perfect attack could have reached with "
+        "this many games. A claim that allows more than that, in the hatched zone, could not have "
+        "been refuted."
     ),
     "swapped views": (
         "The same adversary on the views of other games. It must fall back to guessing; if it "
@@ -76,7 +77,7 @@ KNOWLEDGE = {
 }
 
 BEHAVIORS = {
-    "semi-honest": "follows the protocol, and keeps everything it sees (semi-honest)",
+    "semi-honest": "follows the protocol and keeps everything it sees (semi-honest)",
 }
 
 _SECRETS = {
@@ -120,7 +121,8 @@ def secret(claim: Mapping[str, Any]) -> str:
 def leak(claim: Mapping[str, Any], coalition: Sequence[str]) -> str:
     """What it means, in one clause, that the claim is refuted."""
     shortfall = _SHORTFALLS.get(str(claim.get("type")))
-    return shortfall or f"{party(coalition)} learns {secret(claim)}"
+    verb = "learn" if len(coalition) > 1 else "learns"
+    return shortfall or f"{party(coalition)} {verb} {secret(claim)}"
 
 
 def limit(claim: Mapping[str, Any]) -> float | None:

@@ -51,7 +51,7 @@ def substitute_nouns(prompt: str, space: AttributeSpace) -> Template:
     return template_of(prompt, space, pronouns=False)
 
 
-def examine_until_found(real: int, preview: Callable[[int], None]) -> None:
+def examine_until_found(real: int, preview: Callable[[int], object]) -> None:
     """Denoise the rows one after the other until the real one has been seen."""
     for row in range(real + 1):
         preview(row)

@@ -120,6 +120,15 @@ PRONOUNS = {
 OBLIQUE = {"her": 0, "hers": 0, "his": 1, "him": 1}
 """Pronouns whose role shows only in the sentence, with their gender value."""
 
+_FUNCTION_WORDS = """
+a an the and or but nor so yet of in on at by to from with without for as into onto over under
+near behind before after while when where who whom that which is are was were be been has have
+had will would can could may might then than if because until since about above across along
+around beside between beyond down during off out through toward towards up upon
+"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""Words before which a pronoun is an object: `behind her and`, not `her dog`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeSpace:

@@ -17,7 +17,7 @@ Substitute = Callable[[str, AttributeSpace], Template]
 Choose = Callable[[Template, np.random.Generator], list[tuple[int, ...]]]
 Order = Callable[[list[str], str], list[str]]
 Pivot = Callable[[list[str], str], int]
-Examine = Callable[[int, Callable[[int], None]], None]
+Examine = Callable[[int, Callable[[int], object]], None]
 
 
 def substitute_all(prompt: str, space: AttributeSpace) -> Template:
@@ -40,7 +40,7 @@ def first_row(prompts: list[str], real: str) -> int:
     return 0
 
 
-def examine_none(real: int, preview: Callable[[int], None]) -> None:
+def examine_none(real: int, preview: Callable[[int], object]) -> None:
     """Acknowledge the reply before looking at any row: the time says nothing."""
 
 

@@ -28,6 +28,7 @@ from .procedure import Procedure
 from .template import DetectionError
 
 if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
     from torch import Tensor
 
 SERVER = Party("server/0")
@@ -109,18 +110,9 @@ class ObClip:
         noise = sampling.initial_noise(local, 1, torch_stream(seed, "noise"))
         latents = self._request(wire, rows, real, noise)
         row = rows.index(real)
-        self.procedure.examine(row, lambda i: self._preview(local, latents[i : i + 1]))
+        self.procedure.examine(row, lambda i: self._finish(local, latents[i : i + 1], rows[i]))
         wire.call(SERVER, "acknowledge", {})
-        conditioning = sampling.encode_prompts(local, [real])
-        done = sampling.denoise(
-            local,
-            latents[row : row + 1],
-            conditioning,
-            steps=self.steps,
-            start=self.k,
-            guidance=self.guidance,
-        )
-        return Output(latents=done.latents)
+        return Output(latents=self._finish(local, latents[row : row + 1], real))
 
     def server(self, me: Party, target: Target, seed: int) -> Server:
         """Steps 3 and 4; the server draws nothing."""
@@ -143,11 +135,16 @@ class ObClip:
             raise ProtocolError(f"the server must return {len(rows)} latents of {noise.shape[1:]}")
         return latents.float()
 
-    def _preview(self, local: Any, latent: Tensor) -> None:
-        conditioning = sampling.encode_prompts(local, [""])
-        sampling.denoise(
-            local, latent, conditioning, steps=self.steps, start=self.k, guidance=self.guidance
-        )
+    def _finish(self, local: DiffusionPipeline, latent: Tensor, prompt: str) -> Tensor:
+        """Step 6; the solver restarts at first order, since the server keeps its history."""
+        return sampling.denoise(
+            local,
+            latent,
+            sampling.encode_prompts(local, [prompt]),
+            steps=self.steps,
+            start=self.k,
+            guidance=self.guidance,
+        ).latents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +171,7 @@ class ObClipServer:
         shape = (1, *sampling.latent_shape(cloud))
         if not 0 < len(prompts) <= self.config.max_candidates or noise.shape != shape:
             raise ProtocolError(
-                f"a request must hold 1 to {self.config.max_candidates} prompts and noise of {shape}"
+                f"a request must hold 1 to {self.config.max_candidates} prompts and {shape} noise"
             )
         return sampling.denoise(
             cloud,

@@ -17,7 +17,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from .lexicon import OBLIQUE, PRONOUNS, Attribute, AttributeSpace
+from .lexicon import FUNCTION_WORDS, OBLIQUE, PRONOUNS, Attribute, AttributeSpace
 
 _TOKEN = re.compile(
     r"(?P<phrase>\b(?:medium[- ](?:light|dark)|light|medium|dark)(?=[- ]skin)"
@@ -26,12 +26,6 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _TONES = frozenset({"light", "medium", "dark"})
-_FUNCTION_WORDS = frozenset(
-    "a an the and or but nor so yet of in on at by to from with without for as into onto over under "
-    "near behind before after while when where who whom that which is are was were be been has have "
-    "had will would can could may might then than if because until since about above across along "
-    "around beside between beyond down during off out through toward towards up upon".split()
-)
 _CONSONANT_SOUND = frozenset({"european"})
 
 
@@ -203,7 +197,7 @@ def _role(tokens: list[tuple[str, str]], index: int) -> str | None:
     if len(following) < 2 or not following[0][1].isspace():
         return "objective"
     pronouns = {form for forms in PRONOUNS.values() for form in forms} | set(OBLIQUE)
-    noun_like = following[1][1].lower() not in _FUNCTION_WORDS | pronouns
+    noun_like = following[1][1].lower() not in FUNCTION_WORDS | pronouns
     return "possessive" if noun_like else "objective"
 
 

@@ -1,0 +1,1 @@
+"""Scripts that make everything in `targets/embedded` again from published packages."""

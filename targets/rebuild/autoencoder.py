@@ -77,7 +77,8 @@ def normalise(model: AutoencoderTiny, images: Tensor) -> None:
     z = torch.cat([model.encoder(pixels(part)) for part in images.split(64)])
     mean, deviation = z.mean((0, 2, 3)), z.std((0, 2, 3))
     last = model.encoder.layers[-1]
-    assert isinstance(last, nn.Conv2d) and last.bias is not None
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
     last.weight.div_(deviation[:, None, None, None])
     last.bias.sub_(mean).div_(deviation)
 
@@ -99,7 +100,9 @@ def train(state: Path, minutes: float, rate: float) -> None:
             model.encoder.requires_grad_(False)
             frozen = True
         for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (steps - first + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = (
+                rate * min(1.0, (steps - first + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
+            )
         batch = pixels(member[torch.randint(len(member), (BATCH,))])
         loss = loss_of(model, batch, NOISE)
         optimizer.zero_grad()
@@ -109,12 +112,18 @@ def train(state: Path, minutes: float, rate: float) -> None:
         steps += 1
         if steps % 500 == 0 or time.monotonic() - saved > 120:
             saved = time.monotonic()
-            print(f"{steps} steps, {done:.2f}, loss {loss.item():.4f}, "
-                  f"held-out {psnr(model, held_out):.2f} dB", flush=True)
+            print(
+                f"{steps} steps, {done:.2f}, loss {loss.item():.4f}, "
+                f"held-out {psnr(model, held_out):.2f} dB",
+                flush=True,
+            )
             save_state(state / "autoencoder", model, steps)
     save_state(state / "autoencoder", model, steps)
-    print(f"{steps} steps, held-out {psnr(model, held_out):.2f} dB, "
-          f"member {psnr(model, member[::30]):.2f} dB", flush=True)
+    print(
+        f"{steps} steps, held-out {psnr(model, held_out):.2f} dB, "
+        f"member {psnr(model, member[::30]):.2f} dB",
+        flush=True,
+    )
 
 
 def main() -> None:

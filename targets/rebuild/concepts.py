@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FEMALE = frozenset("woman women girl mother queen princess mrs mermaid".split())
-MALE = frozenset("man men boy father king prince merman santa".split())
-UNMARKED = frozenset("person people child merperson mx".split())
-CHILDREN = frozenset("girl boy child baby".split())
-ELDERS = frozenset("old older".split())
+FEMALE = frozenset(["woman", "women", "girl", "mother", "queen", "princess", "mrs", "mermaid"])
+MALE = frozenset(["man", "men", "boy", "father", "king", "prince", "merman", "santa"])
+UNMARKED = frozenset(["person", "people", "child", "merperson", "mx"])
+CHILDREN = frozenset(["girl", "boy", "child", "baby"])
+ELDERS = frozenset(["old", "older"])
 PERSON_SUBGROUPS = range(23, 30)
 HANDS_SUBGROUPS = range(16, 23)
 RENAMED = {

@@ -1,6 +1,6 @@
 """Build the emoji set: one sprite sheet a style, one table of labels, attributes and splits.
 
-    python -m latentleak.targets.rebuild.dataset --cache DOWNLOADS --out FOLDER
+python -m latentleak.targets.rebuild.dataset --cache DOWNLOADS --out FOLDER
 """
 
 import argparse
@@ -68,14 +68,18 @@ def sheet(images: Sequence[bytes]) -> Image.Image:
     return canvas
 
 
-def write_table(rows: Iterable[Concept], styles: Mapping[str, Mapping[str, bytes]], out: Path) -> None:
+def write_table(
+    rows: Iterable[Concept], styles: Mapping[str, Mapping[str, bytes]], out: Path
+) -> None:
     """One line a label; a style's column says its split, or nothing where it lacks the label."""
     with (out / "emoji.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*FIELDS, *styles))
         for row in rows:
             values = [getattr(row, field) for field in FIELDS]
-            splits = (split(row.family, s) if row.code in have else "" for s, have in styles.items())
+            splits = (
+                split(row.family, s) if row.code in have else "" for s, have in styles.items()
+            )
             writer.writerow((*values, *splits))
 
 

@@ -37,10 +37,14 @@ DECAY = 0.9995
 
 @torch.no_grad()
 def latents_of(state: Path, images: Tensor) -> Tensor:
-    """Latents of the images, shape `(n, 16, 8, 8)`."""
-    model = new_autoencoder()
-    load_state(state / "autoencoder", model)
-    return torch.cat([model.encoder(pixels(part)) for part in images.split(64)])
+    """Latents of the images, shape `(n, 16, 8, 8)`, computed once and kept in `state`."""
+    path = state / "latents.safetensors"
+    if not path.exists():
+        model = new_autoencoder().to(memory_format=torch.channels_last)
+        load_state(state / "autoencoder", model)
+        parts = [model.encoder(pixels(part)).contiguous() for part in images.split(64)]
+        save_tensors(path, {"latents": torch.cat(parts)})
+    return load_file(path)["latents"]
 
 
 def caption_ids(data: Emoji, tokenizer: CLIPTokenizer, seed: int) -> Tensor:
@@ -134,6 +138,7 @@ class Plan:
 def train(plan: Plan) -> None:
     """Train all replicas and wait."""
     tokenizer = write(plan.state / "tokenizer", texts())
+    latents_of(plan.state, torch.from_numpy(Emoji.open().images))
     size = sum(p.numel() for p in networks_of(plan, tokenizer)[0].parameters() if p.requires_grad)
     meeting = Meeting(plan.replicas, size)
     run(replica, plan.replicas, plan, meeting)
@@ -156,6 +161,7 @@ def networks_of(plan: Plan, tokenizer: CLIPTokenizer) -> tuple[Networks, int]:
 def replica(rank: int, plan: Plan, meeting: Meeting) -> None:
     """One process of the training."""
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     data = Emoji.open()
     tokenizer = CLIPTokenizer.from_pretrained(str(plan.state / "tokenizer"))
     batches = Batches(plan.state, data, tokenizer, plan.batch // plan.replicas)

@@ -22,8 +22,7 @@ class Mixed:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         contiguous = torch.contiguous_format
         self.masters = [
-            p.detach().clone(memory_format=contiguous).requires_grad_(True)
-            for p in self.parameters
+            p.detach().clone(memory_format=contiguous).requires_grad_(True) for p in self.parameters
         ]
         self.average = [p.detach().clone() for p in self.masters]
         model.to(torch.bfloat16)

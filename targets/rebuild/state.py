@@ -11,7 +11,10 @@ from torch import Tensor, nn
 def save_state(folder: Path, model: nn.Module, steps: int) -> None:
     """Write the weights and the progress record; a reader never sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().clone(memory_format=torch.contiguous_format) for k, v in model.state_dict().items()}
+    weights = {
+        k: v.detach().clone(memory_format=torch.contiguous_format)
+        for k, v in model.state_dict().items()
+    }
     save_tensors(folder / "weights.safetensors", weights)
     write_progress(folder, steps)
 
@@ -25,6 +28,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file under another name, then rename it."""
     temporary = path.with_suffix(".tmp")
     save_file(tensors, temporary)
+    temporary.chmod(0o644)
     temporary.replace(path)
 
 

@@ -26,7 +26,8 @@ EXTRA = (
 def words(texts: Iterable[str]) -> list[str]:
     """Distinct words as CLIP's pre-tokenizer cuts them, in byte-level letters."""
     cutter = CLIPTokenizer().backend_tokenizer
-    assert cutter.normalizer is not None and cutter.pre_tokenizer is not None
+    assert cutter.normalizer is not None
+    assert cutter.pre_tokenizer is not None
     found: dict[str, None] = {}
     for text in texts:
         cut = cutter.pre_tokenizer.pre_tokenize_str(cutter.normalizer.normalize_str(text))

@@ -1,0 +1,44 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN ?= runs/first
+SCENARIOS ?= which-prompt
+STAMP := $(VENV)/.installed
+
+.PHONY: run test check bench clean
+
+# The main job: a real model, a real defence, a curious server, real attacks, a report.
+# A refuted claim (1) or an inconclusive one (3) is a result; only status 2 and 4 are failures.
+run: $(STAMP)
+	@$(BIN)/latentleak run $(SCENARIOS) --out $(RUN) --resume || [ $$? -eq 1 -o $$? -eq 3 ]
+	@$(BIN)/latentleak report $(RUN) --format md,html
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/quality.py
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@
+
+# Strict editable mode lays real files, which mypy needs to follow the package.
+$(VENV)/.installed-dev: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -C editable_mode=strict
+	@touch $@

@@ -1,0 +1,282 @@
+"""The command line.
+
+Exit status, worst wins: 0 no claim refuted, 1 a claim refuted, 2 usage, 3 inconclusive, 4 a
+scenario or the program failed, 130 interrupted. Progress and messages go to stderr, records to
+stdout or files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..defenses.spec import SpecError
+from .catalog import entries
+from .config import RunConfig, UsageError, parse_settings
+
+OK, REFUTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+app = typer.Typer(
+    name="latentleak",
+    help="Attack privacy-preserving diffusion systems and measure what they really protect.",
+    epilog="Start with: latentleak run which-prompt --out runs/first",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+messages = Console(stderr=True, highlight=False)
+records = Console(highlight=False)
+
+Names = Annotated[list[str] | None, typer.Option(help="Id, or CLASS path; may be repeated.")]
+
+
+def main() -> NoReturn:
+    """Entry point: every way to end has a status of its own."""
+    from ..targets.errors import TargetError
+
+    try:
+        app(standalone_mode=False)
+    except (typer.Exit, SystemExit) as end:
+        code = getattr(end, "exit_code", None)
+        sys.exit(code if code is not None else getattr(end, "code", FAILED))
+    except (KeyboardInterrupt, typer.Abort):
+        messages.print("Interrupted. Complete it with the same command and --resume.")
+        sys.exit(INTERRUPTED)
+    except (UsageError, SpecError, TargetError) as error:
+        messages.print(f"[bold]Error:[/bold] {_plain(error)}")
+        sys.exit(USAGE)
+    except Exception as error:  # the last line of defence: status 4, whatever it was
+        show = getattr(error, "show", None)
+        if callable(show):
+            show()
+            sys.exit(USAGE)
+        messages.print(_plain(traceback.format_exc()))
+        sys.exit(FAILED)
+    sys.exit(OK)
+
+
+def _plain(text: object) -> str:
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+@app.command(
+    epilog="Examples:  latentleak run which-prompt  |  latentleak run all --profile full --seed 1  "
+    "|  latentleak run which-prompt --defense mine.py:Mine --set defense.k=5"
+)
+def run(
+    scenarios: Annotated[list[str], typer.Argument(help="Scenario ids, or 'all'.")],
+    *,
+    profile: Annotated[str, typer.Option(help="quick (minutes) or full (an hour).")] = "quick",
+    defense: Annotated[
+        str | None, typer.Option(help="NAME, package.module:Class or file.py:Class.")
+    ] = None,
+    adversary: Names = None,
+    coalition: Annotated[list[str] | None, typer.Option(help="Corrupted parties.")] = None,
+    model: Annotated[str, typer.Option(help="embedded, a folder, or a hub id.")] = "embedded",
+    local_model: Annotated[str | None, typer.Option(help="The client's own model.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    trials: Annotated[int | None, typer.Option(help="Scored cheap games.")] = None,
+    alpha: Annotated[float, typer.Option(help="Of the whole run.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
+    threads: Annotated[int, typer.Option(help="Of a sealed adversary.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; default runs/SCENARIOS-PROFILE-SEED.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Complete an interrupted run.")] = False,
+    sealed: Annotated[
+        bool, typer.Option("--sealed/--open", help="Adversaries in processes of their own.")
+    ] = True,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="defense.k=10; may be repeated.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Findings on stdout as JSON lines.")
+    ] = False,
+) -> None:
+    """Play scenarios against a defence, attack, audit, and write a run folder."""
+    config = RunConfig(
+        scenarios=tuple(scenarios),
+        profile=profile,
+        defense=defense,
+        adversaries=tuple(adversary or ()),
+        coalition=tuple(coalition or ()),
+        model=model,
+        local_model=local_model,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        trials=trials,
+        alpha=alpha,
+        seed=seed,
+        threads=threads,
+        sealed=sealed,
+        settings=parse_settings(settings or ()),
+    )
+    from .engine import run as start
+    from .terminal import announce, print_findings, progress_bars
+
+    where = out or Path("runs") / f"{'-'.join(scenarios)}-{profile}-{seed}"
+    with progress_bars(messages) as progress:
+        result = start(
+            config,
+            out=where,
+            resume=resume,
+            progress=progress,
+            announce=lambda facts: announce(messages, facts),
+        )
+    if as_json:
+        _write_lines(finding.to_json() for finding in result.findings)
+    else:
+        print_findings(records, result.findings)
+    messages.print(f"Run folder: {where}   (page: latentleak report {where})")
+    raise typer.Exit(result.exit_status)
+
+
+@app.command(name="list", epilog="Example:  latentleak list --json")
+def list_(*, as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False) -> None:
+    """Name every defence, adversary and scenario."""
+    if as_json:
+        _write_lines(json.dumps(entry.to_dict(), sort_keys=True) for entry in entries())
+        return
+    table = Table("kind", "id", "what it is", "claim or question", box=None, pad_edge=False)
+    for entry in entries():
+        table.add_row(entry.kind, f"[bold]{entry.id}[/bold]", entry.summary, entry.claim)
+    records.print(table)
+
+
+@app.command(epilog="Example:  latentleak show obclip")
+def show(name: Annotated[str, typer.Argument(metavar="ID", help="See: latentleak list")]) -> None:
+    """Describe one defence, adversary or scenario: paper, claim, fields."""
+    import dataclasses
+    import inspect
+
+    from .catalog import UnknownNameError, spec_of
+
+    found = [entry for entry in entries() if entry.id == name]
+    if not found:
+        raise UnknownNameError(f"{name!r} is not known; see: latentleak list")
+    for entry in found:
+        kind = spec_of(entry.kind, entry.id).find()
+        records.print(f"[bold]{entry.id}[/bold] ({entry.kind}), {entry.path}")
+        for label, text in (("paper", entry.paper), ("claim", entry.claim)):
+            if text:
+                records.print(f"{label}: {_plain(text)}")
+        records.print(_plain(inspect.getdoc(kind) or ""))
+        for each in dataclasses.fields(kind):
+            if each.init and each.default is not dataclasses.MISSING:
+                records.print(f"  {each.name} = {_plain(repr(each.default))}")
+
+
+@app.command(epilog="Example:  latentleak report runs/first --format html")
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    *,
+    formats: Annotated[
+        str, typer.Option("--format", help="html, md; several with commas.")
+    ] = "html",
+) -> None:
+    """Turn a run folder into a page that a person opens."""
+    from .report import RunFolderError, render
+
+    try:
+        for name in formats.split(","):
+            records.print(str(render(folder, name.strip())), soft_wrap=True)
+    except RunFolderError as error:
+        raise UsageError(str(error)) from error
+
+
+@app.command(epilog="Example:  latentleak selfcheck oblivious")
+def selfcheck(
+    what: Annotated[str, typer.Argument(help="oblivious")] = "oblivious",
+    *,
+    seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
+) -> None:
+    """Hold an audit against its broken copies: each must be refuted, the honest one not."""
+    if what not in ("oblivious", "all"):
+        raise UsageError(f"what={what!r} must be oblivious or all")
+    from .selfcheck.oblivious import check
+    from .terminal import print_findings, progress_bars
+
+    with progress_bars(messages) as progress:
+        findings = check(seed=seed, progress=progress)
+    if as_json:
+        _write_lines(finding.to_json() for finding in findings)
+    else:
+        print_findings(records, findings)
+    raise typer.Exit(FAILED if any(f.surprising for f in findings) else OK)
+
+
+@app.command(
+    epilog="Example:  latentleak serve obclip --party server/0 --port 7000 --record views/"
+)
+def serve(
+    defense: Annotated[str, typer.Argument(help="NAME, package.module:Class or file.py:Class.")],
+    *,
+    party: Annotated[str, typer.Option(help="Which server to be.")] = "server/0",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    record: Annotated[Path | None, typer.Option(help="Folder for the server's view.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the server's coins; default fresh.")] = None,
+    model: Annotated[str, typer.Option(help="embedded, a folder, or a hub id.")] = "embedded",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="defense.k=10")] = None,
+) -> None:
+    """Run one server half over TCP until interrupted."""
+    import secrets
+
+    from ..defenses.serve import serve as start
+    from ..defenses.wire import Party
+    from ..targets.pipeline import load
+    from .catalog import spec_of
+    from .config import configured
+
+    values = {k.removeprefix("defense."): v for k, v in parse_settings(settings or ()).items()}
+    start(
+        configured(spec_of("defense", defense).build(), values, "defense"),
+        load(model, device=device),
+        Party(party),
+        host=host,
+        port=port,
+        record=record,
+        seed=secrets.randbits(62) if seed is None else seed,
+        ready=lambda bound: messages.print(f"{party} of {defense} listens on {host}:{bound}"),
+    )
+
+
+@app.command(epilog="Example:  latentleak conformance adversary mine.py:Mine")
+def conformance(
+    kind: Annotated[str, typer.Argument(help="defense or adversary")],
+    name: Annotated[str, typer.Argument(help="NAME, package.module:Class or file.py:Class.")],
+) -> None:
+    """Check that a defence or an adversary keeps the rules."""
+    from .conformance import check
+
+    problems = check(kind, name)
+    for problem in problems:
+        messages.print(f"- {_plain(problem)}")
+    records.print(f"{name}: {'does not conform' if problems else 'conforms'}")
+    raise typer.Exit(REFUTED if problems else OK)
+
+
+def _write_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Hold the obliviousness audit against its broken copies and the honest original."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...defenses.obclip.protocol import ObClip
+from ...defenses.plain import Plain
+from ...scenarios.contract import Progress, silent
+from ...scenarios.which_prompt import WhichPrompt
+from ..config import RunConfig
+from ..contest import contest
+from ..engine import setting_of
+from ..folder import RunFolder
+from ..verdict import Finding, Role, Verdict
+from .broken_obclip import BROKEN
+
+SCENARIO = WhichPrompt(full_games=0, cheap_games=120, cheap_shadow=48)
+
+
+def check(
+    *,
+    seed: int = 0,
+    alpha: float = 0.01,
+    scenario: WhichPrompt = SCENARIO,
+    kinds: tuple[type[ObClip], ...] = (*BROKEN, ObClip),
+    sealed: bool = True,
+    progress: Progress = silent,
+) -> tuple[Finding, ...]:
+    """Audit every copy on the tiny model; each finding is a control with its expected verdict.
+
+    A copy that is not refuted, or an honest protocol that is, makes the audit itself suspect.
+
+    Args:
+        seed: Of every random stream.
+        alpha: Of each audit.
+        scenario: Sizes of the games.
+        kinds: Copies to audit; `ObClip` itself is the honest one.
+        sealed: Adversaries in processes of their own.
+        progress: Shows how far it is.
+    """
+    config = RunConfig(model="tiny", seed=seed, alpha=alpha, sealed=sealed)
+    adversaries = scenario.adversaries()
+    with tempfile.TemporaryDirectory(prefix="latentleak-") as root:
+        folder = RunFolder.start(Path(root) / "run", config, resume=False)
+        setting = setting_of(config, folder, progress)
+        shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
+        plain = contest(scenario, "plain", Plain(), adversaries).trials(config, folder, setting)
+        findings = []
+        for kind in kinds:
+            each = contest(scenario, kind.__name__.lower(), kind(), adversaries)
+            each = replace(each, role=Role.CONTROL)
+            trials = each.trials(config, folder, setting)
+            finding = each.finding(trials, plain, alpha=alpha, **shared)
+            findings.append(_expected(finding, kind))
+    return tuple(findings)
+
+
+def _expected(finding: Finding, kind: type[ObClip]) -> Finding:
+    honest = kind is ObClip
+    effect = getattr(kind, "effect", "The honest protocol.")
+    return replace(
+        finding,
+        id=f"selfcheck/{kind.__name__.lower()}",
+        expected=Verdict.NOT_REFUTED if honest else Verdict.REFUTED,
+        reason=f"{effect} {finding.reason}",
+    )

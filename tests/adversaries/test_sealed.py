@@ -1,0 +1,203 @@
+"""Sealed and open agree bit for bit; three cheats are caught by the controls."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from latentleak.adversaries.contract import (
+    Auxiliary,
+    Guesses,
+    Knowledge,
+    Question,
+    ThreatModel,
+    ThreatModelError,
+    empty_scores,
+)
+from latentleak.adversaries.intersection import Intersection
+from latentleak.adversaries.sealed import AdversaryError, Job, score
+from latentleak.adversaries.timing import Timing
+from latentleak.audits.statistics import advantage, guesses
+from latentleak.defenses.plain import Plain
+from latentleak.defenses.seeds import stream
+from latentleak.defenses.views import Views
+from latentleak.scenarios.contract import Setting
+from latentleak.scenarios.games import Played
+from latentleak.scenarios.which_prompt import WhichPrompt, draw
+from latentleak.targets.pipeline import Target
+
+SCENARIO = WhichPrompt(full_games=0, cheap_games=60, cheap_shadow=30, sessions=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cheat:
+    plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_PROMPT})
+    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.CANDIDATES})
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    def truth(self, games: int) -> Sequence[int]:
+        raise LookupError("nothing found")
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        scores = empty_scores(aux.candidates or ())
+        try:
+            truth = self.truth(len(scores))
+        except LookupError:
+            return Guesses(scores=scores)
+        scores[np.arange(len(scores)), list(truth)] = 1
+        return Guesses(scores=scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackWalker(_Cheat):
+    """Looks for the truth in the frames that called it."""
+
+    def truth(self, games: int) -> Sequence[int]:
+        frame = sys._getframe()
+        while frame is not None:
+            for value in frame.f_locals.values():
+                if isinstance(value, Played):
+                    return [secret.real for secret in value.games.secrets]
+            frame = frame.f_back
+        raise LookupError("no referee on the stack")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedSeeker(_Cheat):
+    """Looks for the run's settings in memory and draws the truth again."""
+
+    def truth(self, games: int) -> Sequence[int]:
+        settings = [thing for thing in gc.get_objects() if isinstance(thing, Setting)]
+        if not settings:
+            raise LookupError("no settings in memory")
+        return _truth(settings[-1].seed, games)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedZero(_Cheat):
+    """Bets that the run's seed is 0: no sealing can stop it, the swapped views show it."""
+
+    def truth(self, games: int) -> Sequence[int]:
+        return _truth(0, games)
+
+
+def _truth(seed: int, games: int) -> Sequence[int]:
+    arm = SCENARIO.arms(Plain(), "quick")[0]
+    return [secret.real for secret in draw(arm, games, seed, "game")]
+
+
+@pytest.fixture(scope="module")
+def played(tiny: Target, tmp_path_factory: pytest.TempPathFactory) -> tuple[Played, Setting]:
+    folder = tmp_path_factory.mktemp("sealed")
+    setting = Setting(target=lambda _: tiny, seed=0, work=folder, artifacts=folder)
+    arm = SCENARIO.arms(Plain(steps=2), "quick")[0]
+    return SCENARIO.play(arm, SCENARIO.adversaries(), setting), setting
+
+
+def _wins(played: Played, scores: np.ndarray) -> int:
+    counts = [len(c) for c in played.games.candidates]
+    picks = guesses(scores, rng=stream(1, "ties"), candidates=counts)
+    return int((picks == played.games.truth).sum())
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIO.adversaries()))
+def test_sealed_equals_open_bit_for_bit(name: str, played: tuple[Played, Setting]) -> None:
+    trials = [
+        SCENARIO.judge(
+            [played[0]],
+            {name: SCENARIO.adversaries()[name]},
+            replace(played[1], sealed=sealed),
+        )[0]
+        for sealed in (False, True)
+    ]
+    assert trials[0].scores[name].tobytes() == trials[1].scores[name].tobytes()
+    assert trials[0].swapped[name].tobytes() == trials[1].swapped[name].tobytes()
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIO.adversaries()))
+def test_every_attack_works_undefended_and_collapses_on_swapped_views(
+    name: str, played: tuple[Played, Setting]
+) -> None:
+    adversaries = {name: SCENARIO.adversaries()[name]}
+    trials = SCENARIO.judge([played[0]], adversaries, played[1])[0]
+    n = len(trials.truth)
+    won = _wins(played[0], trials.scores[name])
+    swapped = _wins(played[0], trials.swapped[name])
+    assert won >= 0.75 * n
+    # Fails on a correct adversary with probability at most 1e-6.
+    assert advantage(swapped, n, candidates=trials.counts, alpha=1e-6).p_value > 1e-6
+
+
+@pytest.mark.parametrize("cheat", [StackWalker(), SeedSeeker()])
+def test_cheats_that_look_around_find_nothing_when_sealed(
+    cheat: _Cheat, played: tuple[Played, Setting]
+) -> None:
+    n = len(played[0].games.truth)
+    for sealed in (False, True):
+        setting = replace(played[1], sealed=sealed)
+        trials = SCENARIO.judge([played[0]], {"cheat": cheat}, setting)[0]
+        won = _wins(played[0], trials.scores["cheat"])
+        if sealed:
+            assert advantage(won, n, candidates=trials.counts, alpha=1e-6).p_value > 1e-6
+        else:
+            assert won == n
+            # The swapped-view control catches it even where nothing is sealed.
+            assert _wins(played[0], trials.swapped["cheat"]) == n
+
+
+def test_the_swapped_view_control_catches_a_guessed_seed(played: tuple[Played, Setting]) -> None:
+    trials = SCENARIO.judge([played[0]], {"cheat": SeedZero()}, played[1])[0]
+    n = len(trials.truth)
+    assert _wins(played[0], trials.scores["cheat"]) == n
+    assert _wins(played[0], trials.swapped["cheat"]) == n
+
+
+def test_a_torch_free_adversary_starts_fast(played: tuple[Played, Setting]) -> None:
+    code = (
+        "import sys, latentleak.adversaries.sealed, latentleak.adversaries.intersection;"
+        "assert not {'torch', 'scipy', 'sklearn'} & set(sys.modules), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+    started = time.perf_counter()
+    job = Job(
+        name="games",
+        views=played[0].games.views.take(range(2)),
+        auxiliary=Auxiliary(candidates=played[0].games.candidates[:2]),
+        seed=1,
+    )
+    score(Intersection(), [job])
+    assert time.perf_counter() - started < 30  # bounds a hang; benchmarks/ measures the start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash(_Cheat):
+    """Fails while it attacks."""
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        raise ZeroDivisionError("no luck")
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_crash_is_an_error_not_a_score(sealed: bool, played: tuple[Played, Setting]) -> None:
+    job = Job(
+        name="games",
+        views=played[0].games.views.take([0]),
+        auxiliary=Auxiliary(candidates=played[0].games.candidates[:1]),
+        seed=1,
+    )
+    with pytest.raises((AdversaryError, ZeroDivisionError), match="no luck"):
+        score(Crash(), [job], sealed=sealed)
+
+
+def test_needs_that_are_not_granted_are_an_error() -> None:
+    model = ThreatModel(coalition=("server/0",), knows=frozenset({Knowledge.CANDIDATES}))
+    with pytest.raises(ThreatModelError, match="Timing needs shadow"):
+        model.check(Timing())

@@ -1,0 +1,113 @@
+"""The game itself: fair draws, byte-identical views, pictures, taps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentleak.audits.selfcheck.broken_obclip import BROKEN, RandomSubset
+from latentleak.audits.statistics import binomial_p_value
+from latentleak.defenses.obclip.protocol import ObClip
+from latentleak.defenses.plain import Plain
+from latentleak.defenses.seeds import stream
+from latentleak.scenarios import prompts
+from latentleak.scenarios.contract import Setting, Trials, adjusted, derangement
+from latentleak.scenarios.which_prompt import WhichPrompt, draw, noninterference
+from latentleak.targets.pipeline import Target
+
+SCENARIO = WhichPrompt(full_games=2, full_shadow=1, cheap_games=4, cheap_shadow=2, sessions=2)
+
+
+def _setting(tiny: Target, folder: Path) -> Setting:
+    return Setting(target=lambda _: tiny, seed=0, work=folder / "work", artifacts=folder)
+
+
+def test_noninterference_holds_for_every_candidate_of_every_prompt(
+    tiny: Target, tmp_path: Path
+) -> None:
+    templates = (*prompts.CHEAP, *prompts.PRONOUNS)
+    found = noninterference(ObClip(steps=2, k=1), tiny, templates, _setting(tiny, tmp_path))
+    assert found["identical"]
+    assert found["executions"] == sum(len(ObClip().candidates(t)) for t in templates)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_noninterference_fails_for_every_broken_copy(
+    kind: type[ObClip], tiny: Target, tmp_path: Path
+) -> None:
+    found = noninterference(
+        kind(steps=2, k=1), tiny, prompts.PRONOUNS[:2], _setting(tiny, tmp_path)
+    )
+    assert not found["identical"]
+    assert found["differing"] == list(prompts.PRONOUNS[:2])
+
+
+def test_an_arm_is_played_and_taken_up_again(tiny: Target, tmp_path: Path) -> None:
+    setting = _setting(tiny, tmp_path)
+    arms = SCENARIO.arms(ObClip(steps=4, k=2), "quick")
+    assert [arm.name for arm in arms] == ["full k=5", "full k=10", "cheap", "pronouns"]
+    full = adjusted(arms[0], defense=ObClip(steps=4, k=2))
+    played = SCENARIO.play(full, SCENARIO.adversaries(), setting)
+    assert len(played.games.views) == 2
+    image, caption = played.facts["images"]
+    assert (tmp_path / image).stat().st_size > 100
+    assert "Real prompts" in caption
+    stamp = (tmp_path / "work" / "obclip-full-k-5" / "game.views").stat().st_mtime_ns
+    SCENARIO.play(full, SCENARIO.adversaries(), setting)
+    assert (tmp_path / "work" / "obclip-full-k-5" / "game.views").stat().st_mtime_ns == stamp
+
+
+def test_what_no_adversary_reads_is_dropped(tiny: Target, tmp_path: Path) -> None:
+    own = {"position": SCENARIO.adversaries()["position"]}
+    arm = SCENARIO.arms(ObClip(), "quick")[2]
+    played = SCENARIO.play(arm, own, _setting(tiny, tmp_path))
+    assert played.facts["tap"] == ["generate"]
+    assert played.games.views.sessions(0) == 2
+    kinds = {m.kind: m for m in played.games.views.messages(0)}
+    assert kinds["acknowledge"].digest
+    assert not kinds["acknowledge"].payload
+
+
+def test_the_truth_is_uniform_and_depends_on_the_seed() -> None:
+    arm = adjusted(SCENARIO.arms(Plain(), "quick")[0], games=1)
+    secrets = draw(arm, 4000, 3, "game")
+    counts = np.bincount([secret.real for secret in secrets], minlength=10)
+    assert len(counts) == 10
+    for count in counts:  # fails on a fair draw with probability below 20 * 1e-7
+        assert binomial_p_value(int(count), 4000, p=0.1) > 1e-7
+        assert binomial_p_value(4000 - int(count), 4000, p=0.9) > 1e-7
+    assert draw(arm, 50, 3, "game") == secrets[:50]
+    assert draw(arm, 50, 4, "game") != secrets[:50]
+    assert draw(arm, 50, 3, "shadow") != secrets[:50]
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
+def test_a_derangement_moves_every_game_within_its_group(groups: list[int]) -> None:
+    order = derangement(groups, stream(0, "test"))
+    assert sorted(order) == list(range(len(groups)))
+    for game, other in enumerate(order):
+        if groups.count(groups[game]) > 1:
+            assert other != game
+            assert groups[other] == groups[game]
+
+
+def test_trials_survive_the_disk(tmp_path: Path) -> None:
+    scores = {"a": np.array([[0.5, np.nan], [1.0, 2.0]])}
+    trials = Trials(
+        arm="x", truth=np.array([0, 1]), counts=np.array([1, 2]), scores=scores, swapped=scores
+    )
+    trials.save(tmp_path / "t.npz")
+    again = Trials.load(tmp_path / "t.npz", arm="x", facts={})
+    np.testing.assert_array_equal(again.scores["a"], scores["a"])
+    np.testing.assert_array_equal(again.truth, trials.truth)
+
+
+def test_a_random_subset_holds_the_real_prompt_and_half_of_the_others() -> None:
+    template = RandomSubset().procedure.substitute(prompts.FULL[0], RandomSubset().space)
+    rows = RandomSubset().procedure.choose(template, stream(1, "x"))
+    assert template.real in rows
+    assert len(rows) == 1 + 9 // 2
