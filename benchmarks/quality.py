@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torch.nn import functional
+
 from latentleak.targets import Emoji, load
 from latentleak.targets.captions import GENDERS, caption
 from latentleak.targets.clip import Clip
 from latentleak.targets.image_metrics import kernel_distance, psnr
 from latentleak.targets.pipeline import Model
 from latentleak.targets.sampling import decode, denoise, encode, encode_prompts, initial_noise
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from torch import Tensor, nn
-from torch.nn import functional
 
 STEPS = 25
 BATCH = 16

@@ -1,6 +1,7 @@
 """The embedded text-image set: emoji in four styles, their captions, attributes and split."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from .captions import GENDERS, TONES, PersonPrompt
 
 STYLES = ("noto", "twemoji", "fluent-3d", "fluent-flat")
 SIZE = 64
@@ -66,6 +69,32 @@ class Emoji:
         return (self.kind == "person") & (self.tone > 0)
 
     @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """Occupations and activities drawn as woman and man in every tone, in order of name."""
+        labels = set(self.label.tolist())
+        ends = [f": {tone} skin tone" for tone in TONES]
+        heads = {label[len("woman ") : -len(ends[0])] for label in labels
+                 if label.startswith("woman ") and label.endswith(ends[0])}  # fmt: skip
+        whole = (
+            head
+            for head in heads
+            if all(f"{g} {head}{end}" in labels for g in ("woman", "man") for end in ends)
+        )
+        return tuple(sorted(whole))
+
+    def prompts(self, count: int, rng: np.random.Generator) -> list[PersonPrompt]:
+        """Prompts of single persons, drawn evenly over subject, gender, tone and style."""
+        return [
+            PersonPrompt(
+                gender=str(rng.choice(GENDERS)),
+                tone=str(rng.choice(TONES)),
+                subject=str(rng.choice(self.subjects)),
+                style=str(rng.choice(STYLES)),
+            )
+            for _ in range(count)
+        ]
+
+    @cached_property
     def images(self) -> Bytes:
         """All images, sRGB on white, shape `(n, 64, 64, 3)`."""
         return np.concatenate(
@@ -74,6 +103,11 @@ class Emoji:
                 for style in STYLES
             ]
         )
+
+
+def attribute_space() -> Mapping[str, tuple[str, ...]]:
+    """The attributes that a prompt of one person states, each with its values in order."""
+    return {"gender": GENDERS, "tone": TONES}
 
 
 @cache

@@ -3,6 +3,7 @@
 Images are float tensors in [0, 1] of shape `(n, 3, height, width)`.
 """
 
+import warnings
 from functools import cache
 
 import lpips
@@ -50,7 +51,8 @@ def lpips_network() -> torch.nn.Module:
             "embedded/lpips/alexnet.safetensors is missing; rebuild it with "
             "python -m latentleak.targets.rebuild.lpips_backbone"
         )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # lpips calls torchvision the old way
         network = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False)
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
     aliases = {n.replace("lin", "lins.", 1): t for n, t in tensors.items() if n.startswith("lin")}

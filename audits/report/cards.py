@@ -110,8 +110,9 @@ class Card:
 
     @property
     def groups(self) -> tuple[tuple[str, tuple[Line, ...]], ...]:
-        """Lines by metric, which may share an axis; the metric of the worst line first."""
-        metrics = dict.fromkeys(line.row.metric for line in self.lines)
+        """Lines by metric, which may share an axis; the finding's own metric first."""
+        own = self.finding.metric
+        metrics = dict.fromkeys(sorted((x.row.metric for x in self.lines), key=own.__ne__))
         return tuple((m, tuple(x for x in self.lines if x.row.metric == m)) for m in metrics)
 
     @property
@@ -258,7 +259,7 @@ def _exact(record: Mapping[str, Any]) -> Exact:
     known = holds if isinstance(holds, bool) else None
     name = str(record.get("name", "exact argument"))
     if name == "noninterference" and known is not None:
-        return _noninterference(record, known)
+        return _noninterference(record, identical=known)
     rest = {k: v for k, v in record.items() if k not in ("name", "statement")}
     statement = str(record.get("statement", ""))
     return Exact(title=name, holds=known, statement=statement, facts=facts(rest))
@@ -274,7 +275,7 @@ def _merged(arguments: Iterable[Exact]) -> tuple[Exact, ...]:
     return tuple(merged.values())
 
 
-def _noninterference(record: Mapping[str, Any], identical: bool) -> Exact:  # noqa: FBT001
+def _noninterference(record: Mapping[str, Any], *, identical: bool) -> Exact:
     counts = [(record.get(key), noun) for key, noun in _COUNTS]
     played = ", ".join(formats.count(n, noun) for n, noun in counts if isinstance(n, int))
     if identical:

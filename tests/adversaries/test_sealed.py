@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latentleak.adversaries.contract import (
+    Adversary,
     Auxiliary,
-    Guesses,
     Knowledge,
-    Question,
     ThreatModel,
     ThreatModelError,
-    empty_scores,
 )
 from latentleak.adversaries.intersection import Intersection
 from latentleak.adversaries.sealed import AdversaryError, Job, score
@@ -28,70 +24,20 @@ from latentleak.adversaries.timing import Timing
 from latentleak.audits.statistics import advantage, guesses
 from latentleak.defenses.plain import Plain
 from latentleak.defenses.seeds import stream
-from latentleak.defenses.views import Views
+from latentleak.defenses.spec import Spec
 from latentleak.scenarios.contract import Setting
 from latentleak.scenarios.games import Played
-from latentleak.scenarios.which_prompt import WhichPrompt, draw
+from latentleak.scenarios.which_prompt import WhichPrompt
 from latentleak.targets.pipeline import Target
 
-SCENARIO = WhichPrompt(full_games=0, cheap_games=60, cheap_shadow=30, sessions=1)
+CHEATS = Spec(path=f"{Path(__file__).with_name('cheats.py')}:SeedZero").find()
+SCENARIO: WhichPrompt = sys.modules[CHEATS.__module__].SCENARIO
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Cheat:
-    plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_PROMPT})
-    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.CANDIDATES})
-    reads: ClassVar[frozenset[str]] = frozenset()
-
-    def truth(self, games: int) -> Sequence[int]:
-        raise LookupError("nothing found")
-
-    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
-        scores = empty_scores(aux.candidates or ())
-        try:
-            truth = self.truth(len(scores))
-        except LookupError:
-            return Guesses(scores=scores)
-        scores[np.arange(len(scores)), list(truth)] = 1
-        return Guesses(scores=scores)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackWalker(_Cheat):
-    """Looks for the truth in the frames that called it."""
-
-    def truth(self, games: int) -> Sequence[int]:
-        frame = sys._getframe()
-        while frame is not None:
-            for value in frame.f_locals.values():
-                if isinstance(value, Played):
-                    return [secret.real for secret in value.games.secrets]
-            frame = frame.f_back
-        raise LookupError("no referee on the stack")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedSeeker(_Cheat):
-    """Looks for the run's settings in memory and draws the truth again."""
-
-    def truth(self, games: int) -> Sequence[int]:
-        settings = [thing for thing in gc.get_objects() if isinstance(thing, Setting)]
-        if not settings:
-            raise LookupError("no settings in memory")
-        return _truth(settings[-1].seed, games)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedZero(_Cheat):
-    """Bets that the run's seed is 0: no sealing can stop it, the swapped views show it."""
-
-    def truth(self, games: int) -> Sequence[int]:
-        return _truth(0, games)
-
-
-def _truth(seed: int, games: int) -> Sequence[int]:
-    arm = SCENARIO.arms(Plain(), "quick")[0]
-    return [secret.real for secret in draw(arm, games, seed, "game")]
+def cheat(name: str) -> Adversary:
+    """An adversary of `cheats.py`, which a sealed process can find by its file."""
+    built: Adversary = Spec(path=f"{Path(__file__).with_name('cheats.py')}:{name}").build()
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +82,14 @@ def test_every_attack_works_undefended_and_collapses_on_swapped_views(
     assert advantage(swapped, n, candidates=trials.counts, alpha=1e-6).p_value > 1e-6
 
 
-@pytest.mark.parametrize("cheat", [StackWalker(), SeedSeeker()])
+@pytest.mark.parametrize("name", ["StackWalker", "SeedSeeker"])
 def test_cheats_that_look_around_find_nothing_when_sealed(
-    cheat: _Cheat, played: tuple[Played, Setting]
+    name: str, played: tuple[Played, Setting]
 ) -> None:
     n = len(played[0].games.truth)
     for sealed in (False, True):
         setting = replace(played[1], sealed=sealed)
-        trials = SCENARIO.judge([played[0]], {"cheat": cheat}, setting)[0]
+        trials = SCENARIO.judge([played[0]], {"cheat": cheat(name)}, setting)[0]
         won = _wins(played[0], trials.scores["cheat"])
         if sealed:
             assert advantage(won, n, candidates=trials.counts, alpha=1e-6).p_value > 1e-6
@@ -154,7 +100,7 @@ def test_cheats_that_look_around_find_nothing_when_sealed(
 
 
 def test_the_swapped_view_control_catches_a_guessed_seed(played: tuple[Played, Setting]) -> None:
-    trials = SCENARIO.judge([played[0]], {"cheat": SeedZero()}, played[1])[0]
+    trials = SCENARIO.judge([played[0]], {"cheat": cheat("SeedZero")}, played[1])[0]
     n = len(trials.truth)
     assert _wins(played[0], trials.scores["cheat"]) == n
     assert _wins(played[0], trials.swapped["cheat"]) == n
@@ -177,14 +123,6 @@ def test_a_torch_free_adversary_starts_fast(played: tuple[Played, Setting]) -> N
     assert time.perf_counter() - started < 30  # bounds a hang; benchmarks/ measures the start
 
 
-@dataclass(frozen=True, kw_only=True)
-class Crash(_Cheat):
-    """Fails while it attacks."""
-
-    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
-        raise ZeroDivisionError("no luck")
-
-
 @pytest.mark.parametrize("sealed", [True, False])
 def test_a_crash_is_an_error_not_a_score(sealed: bool, played: tuple[Played, Setting]) -> None:
     job = Job(
@@ -194,7 +132,7 @@ def test_a_crash_is_an_error_not_a_score(sealed: bool, played: tuple[Played, Set
         seed=1,
     )
     with pytest.raises((AdversaryError, ZeroDivisionError), match="no luck"):
-        score(Crash(), [job], sealed=sealed)
+        score(cheat("Crash"), [job], sealed=sealed)
 
 
 def test_needs_that_are_not_granted_are_an_error() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from latentleak.defenses.codec import ProtocolError, encode_texts
 from latentleak.defenses.protocol import Output
 from latentleak.defenses.seeds import torch_stream

@@ -5,6 +5,7 @@ import math
 from typing import get_args
 
 import pytest
+
 from latentleak.defenses.claims import (
     Assumption,
     Claim,

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from latentleak.defenses.codec import (
     MAX_NAME,
     MAX_RANK,

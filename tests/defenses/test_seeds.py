@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from latentleak.defenses.seeds import derive, stream, torch_stream
 
 BOUNDED = settings(derandomize=True, deadline=None, max_examples=200, database=None)

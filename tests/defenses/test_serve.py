@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from latentleak.defenses import serve as module
 from latentleak.defenses.codec import ProtocolError, decode, encode
 from latentleak.defenses.protocol import execute

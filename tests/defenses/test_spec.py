@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from latentleak.defenses.claims import Obliviousness
 from latentleak.defenses.spec import Spec, SpecError
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from latentleak.defenses import tcp
 from latentleak.defenses.codec import ProtocolError, decode, encode
 from latentleak.defenses.spec import Spec

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from latentleak.defenses.codec import ProtocolError
 from latentleak.defenses.transcript import Transcript, View
 from latentleak.defenses.wire import CLIENT, Message, Party

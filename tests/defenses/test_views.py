@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from latentleak.defenses.codec import ProtocolError, encode, encode_texts
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views

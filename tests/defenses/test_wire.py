@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+
 from latentleak.defenses.codec import ProtocolError, decode, encode
 from latentleak.defenses.wire import (
     CLIENT,

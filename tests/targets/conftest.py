@@ -14,9 +14,10 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
 from latentleak.targets.pipeline import EMBEDDED
 from latentleak.targets.quiet import quiet
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 BETAS: dict[str, Any] = {
     "beta_start": 0.00085,

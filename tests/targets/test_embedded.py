@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from transformers import CLIPTokenizer
+
 from latentleak.targets import Emoji, load
 from latentleak.targets.clip import Clip
 from latentleak.targets.image_metrics import kernel_distance, perceptual_distance, psnr, ssim
@@ -13,7 +15,6 @@ from latentleak.targets.pipeline import EMBEDDED
 from latentleak.targets.quiet import quiet
 from latentleak.targets.rebuild.tokenizer import texts, words
 from latentleak.targets.sampling import decode, encode, generate
-from transformers import CLIPTokenizer
 
 MEGABYTES = 60
 
@@ -24,7 +25,7 @@ def as_floats(images: object) -> torch.Tensor:
 
 def test_opens_in_diffusers_itself() -> None:
     with quiet():
-        pipe = StableDiffusionPipeline.from_pretrained(str(EMBEDDED), torch_dtype=torch.float32)
+        pipe = StableDiffusionPipeline.from_pretrained(str(EMBEDDED))
     assert pipe.safety_checker is None
     assert pipe.unet.config.in_channels == pipe.vae.config.latent_channels
 
@@ -120,7 +121,9 @@ def test_lpips_layers_are_the_published_ones() -> None:
     from safetensors.torch import load_file
 
     published = torch.load(
-        Path(lpips.__file__).parent / "weights" / "v0.1" / "alex.pth", weights_only=True
+        Path(lpips.__file__).parent / "weights" / "v0.1" / "alex.pth",
+        weights_only=True,
+        map_location="cpu",
     )
     ours = load_file(EMBEDDED / "lpips" / "alexnet.safetensors")
     for name, tensor in published.items():

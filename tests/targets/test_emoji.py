@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 import pytest
+
 from latentleak.targets import Emoji
 from latentleak.targets.captions import GENDERS, PersonPrompt, caption, vary
-from latentleak.targets.emoji import STYLES
+from latentleak.targets.emoji import STYLES, attribute_space
 from latentleak.targets.rebuild.concepts import family
 
 
@@ -34,19 +35,14 @@ def test_single_persons(data: Emoji) -> None:
 
 def test_skin_darkens_with_the_tone_in_every_style(data: Emoji) -> None:
     for style in STYLES:
-        rows = data.person & (data.style == style)
-        red = [
-            float(np.median(skin_like(data.images[rows & (data.tone == tone)])))
-            for tone in range(1, 6)
-        ]
-        assert red == sorted(red, reverse=True), style
+        hands = (data.kind == "hand") & (data.style == style)  # little on them but skin
+        luma = [mean_luma(data.images[hands & (data.tone == tone)]) for tone in range(1, 6)]
+        assert luma == sorted(luma, reverse=True), style
 
 
-def skin_like(images: np.ndarray) -> np.ndarray:
-    """Luma of warm pixels: red above green above blue, not near white."""
-    red, green, blue = (images[..., i].astype(int) for i in range(3))
-    warm = (red > green + 12) & (green > blue + 5) & (red < 252)
-    return (0.3 * red + 0.59 * green + 0.11 * blue)[warm]
+def mean_luma(images: np.ndarray) -> float:
+    pixels = images.reshape(-1, 3).astype(float)
+    return float((pixels[pixels.min(axis=1) < 245] @ (0.3, 0.59, 0.11)).mean())
 
 
 def test_families_are_split_whole(data: Emoji) -> None:
@@ -109,3 +105,12 @@ def test_prompt_forms() -> None:
     prompt = PersonPrompt(gender="woman", tone="dark", subject="firefighter", style="noto")
     assert str(prompt) == caption("woman firefighter: dark skin tone", "noto")
     assert prompt.natural() == "a woman firefighter with dark skin, noto style"
+
+
+def test_prompts_of_persons(data: Emoji) -> None:
+    assert "firefighter" in data.subjects
+    assert len(data.subjects) > 40
+    prompts = data.prompts(20, np.random.default_rng(0))
+    assert all(p.gender in attribute_space()["gender"] for p in prompts)
+    assert all(p.tone in attribute_space()["tone"] for p in prompts)
+    assert len({str(p) for p in prompts}) > 15

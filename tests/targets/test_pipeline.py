@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from latentleak.targets import Target, TargetError, load
 from latentleak.targets.sampling import generate
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+
 from latentleak.targets import TargetError, load
 from latentleak.targets.sampling import (
     Conditioning,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from latentleak.audits.verdict import Control, Finding, Role, Row, Verdict
 from latentleak.defenses.claims import Assumption, Obliviousness
 

@@ -6,6 +6,7 @@ import doctest
 import math
 
 import pytest
+
 from latentleak.audits.report import formats, markdown, svg, words
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from latentleak.audits.report import rows_worst_first, worst, worst_first
 from latentleak.audits.verdict import Finding, Row, Verdict
 

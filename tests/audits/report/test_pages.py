@@ -14,6 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
 from latentleak.audits.report import FORMATS, RunFolderError, formats, render, words
 from latentleak.audits.report.forest import NARROW, WIDE, forest
 from latentleak.audits.verdict import Control, Finding, Row, Verdict
@@ -126,6 +127,15 @@ def test_every_row_and_interval_is_there(
     assert "[0.000, 0.309]" in page
     assert "latentleak run which-prompt --seed 0" in page
     assert "unbounded" in page
+
+
+def test_metrics_do_not_share_an_axis(
+    run_folder: Folder, finding: Make, row: Callable[..., Row]
+) -> None:
+    rows = (row(metric="total variation", p_adjusted=0.5), row(), row(adversary="pivot"))
+    page = _html(run_folder([finding(rows=rows)]))
+    assert page.index("advantage over 1/N (0: chance)") < page.index("total variation (0: chance)")
+    assert page.count('class="forest wide"') == 2
 
 
 def test_the_page_loads_nothing(full: Path) -> None:

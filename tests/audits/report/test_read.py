@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from latentleak.audits.report import (
     RunFolderError,
     check_artifacts,

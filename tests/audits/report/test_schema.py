@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
 from latentleak.adversaries.contract import Behavior, Knowledge
 from latentleak.audits.report import words
 from latentleak.audits.verdict import Control, Finding, Role, Row, Verdict

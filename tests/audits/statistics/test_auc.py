@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import at_most, auc_by_pairs, auc_delong, auc_test
 from scipy import stats
+
+from latentleak.audits.statistics import at_most, auc_by_pairs, auc_delong, auc_test
 
 scores = st.lists(st.integers(-3, 3).map(float), min_size=2, max_size=15)
 

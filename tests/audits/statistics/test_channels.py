@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from latentleak.audits.statistics import (
     dp_total_variation,
     identity,

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+
 from latentleak.audits.statistics import (
     advantage,
     clopper_pearson_lower,
     clopper_pearson_upper,
     poisson_binomial,
 )
-from scipy import stats
 
 alphas = st.sampled_from([1e-6, 0.01, 0.05, 0.25])
 slacks = st.sampled_from([0.0, 0.02, 0.3, 0.95])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import held_out_leakage, min_entropy_leakage, randomized_response
 from scipy import stats
+
+from latentleak.audits.statistics import held_out_leakage, min_entropy_leakage, randomized_response
 
 
 @given(

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+
 from latentleak.audits.statistics import (
     Interval,
     binomial_p_value,
@@ -15,7 +17,6 @@ from latentleak.audits.statistics import (
     clopper_pearson_upper,
     mean_interval,
 )
-from scipy import stats
 
 rates = st.floats(0.001, 0.999)
 alphas = st.sampled_from([1e-6, 0.01, 0.05, 0.3])

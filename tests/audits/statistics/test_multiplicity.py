@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import at_most, holm, split_alpha
 from scipy import stats
+
+from latentleak.audits.statistics import at_most, holm, split_alpha
 
 p_lists = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

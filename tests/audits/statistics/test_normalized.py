@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from latentleak.audits.statistics import normalized_leakage
 from scipy import stats
+
+from latentleak.audits.statistics import normalized_leakage
 
 games = hnp.arrays(np.float64, (3, 10), elements=st.integers(0, 10).map(lambda i: i / 10))
 WAVE = np.tile([0.1, -0.1, 0.05, -0.05], 10)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from latentleak.audits import statistics
 
 MODULES = sorted(m.name for m in pkgutil.iter_modules(statistics.__path__))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latentleak.audits.statistics import at_most, paired_test, two_sample_test
 from scipy import stats
+
+from latentleak.audits.statistics import at_most, paired_test, two_sample_test
 
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 RNG = np.random.default_rng

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import poisson_binomial
 from scipy import stats
+
+from latentleak.audits.statistics import poisson_binomial
 
 coins = st.lists(
     st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=8

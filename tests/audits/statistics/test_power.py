@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import critical_count, detectable_mean, detectable_rate
 from scipy import stats
+
+from latentleak.audits.statistics import critical_count, detectable_mean, detectable_rate
 
 games = st.integers(1, 300)
 rates = st.floats(0.001, 0.999)

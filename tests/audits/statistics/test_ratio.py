@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from latentleak.audits.statistics import bootstrap_ratio, fieller
 from scipy import stats
+
+from latentleak.audits.statistics import bootstrap_ratio, fieller
 
 pairs = hnp.arrays(
     np.float64, st.tuples(st.just(2), st.integers(3, 12)), elements=st.integers(-20, 20).map(float)

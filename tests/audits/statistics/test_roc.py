@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import clopper_pearson, tpr_at_fpr
 from scipy import stats
+
+from latentleak.audits.statistics import clopper_pearson, tpr_at_fpr
 
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=40)
 rates = st.sampled_from([0.01, 0.1, 0.25, 0.3, 0.5, 0.9])

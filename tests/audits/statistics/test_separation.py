@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from latentleak.audits.statistics import best_advantage
 from scipy import stats
+
+from latentleak.audits.statistics import best_advantage
 
 scores = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=30)
 

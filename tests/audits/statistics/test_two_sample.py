@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+
 from latentleak.audits.statistics import (
     classifier_two_sample,
     clopper_pearson_lower,
     correct_predictions,
 )
-from scipy import stats
 
 
 @pytest.mark.parametrize(("n", "critical"), [(1000, 0.527), (20_000, 0.5059)])

@@ -1,0 +1,60 @@
+"""One suite of rules for everything that can be named."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from latentleak.audits.catalog import BUILT_IN, UnknownNameError, entries, spec_of
+from latentleak.audits.config import UsageError
+from latentleak.audits.conformance import check
+from latentleak.defenses.claims import Obliviousness
+
+
+@pytest.mark.parametrize("entry", [e for e in BUILT_IN if e.kind != "scenario"], ids=lambda e: e.id)
+def test_ours_conform(entry: object) -> None:
+    assert check(entry.kind, entry.id) == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("entry", BUILT_IN, ids=lambda e: e.id)
+def test_the_catalog_says_what_the_classes_say(entry: object) -> None:
+    kind = spec_of(entry.kind, entry.id).find()  # type: ignore[attr-defined]
+    assert dataclasses.is_dataclass(kind)
+    if entry.kind == "scenario":  # type: ignore[attr-defined]
+        assert kind.name == entry.id  # type: ignore[attr-defined]
+        assert kind.question == entry.claim  # type: ignore[attr-defined]
+    claims = getattr(kind(), "claims", ())
+    if any(isinstance(claim, Obliviousness) for claim in claims):
+        assert "1/N + slack" in entry.claim  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("class Mine:\n    pass\n", "frozen dataclass"),
+        (
+            "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n"
+            "    '''Text.'''\n    size: int\n",
+            "must have a default",
+        ),
+        (
+            "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n"
+            "    '''Text.'''\n",
+            "plays must be a frozenset",
+        ),
+    ],
+)
+def test_what_does_not_conform_is_told(source: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(source)
+    problems = check("adversary", f"{tmp_path / 'mine.py'}:Mine")
+    assert any(words in problem for problem in problems), problems
+
+
+def test_unknown_names_and_kinds() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'timing'"):
+        check("adversary", "timng")
+    with pytest.raises(UsageError, match="defense or adversary"):
+        check("report", "x")
+    assert len({(e.kind, e.id) for e in entries()}) == len(entries())
