@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -41,8 +41,8 @@ class Plausibility:
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Plausibility:
         """Count how often each distinguishing word was real, against how often it was on offer."""
-        real: Counter[str] = Counter()
-        offered: Counter[str] = Counter()
+        real: defaultdict[str, float] = defaultdict(float)
+        offered: defaultdict[str, float] = defaultdict(float)
         for texts, label in zip(shadow.candidates, shadow.labels, strict=True):
             for column, words in enumerate(_distinguishing(texts)):
                 for word in words:

@@ -154,7 +154,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: unbounded is "inf", not measured is null."""
-        plain = _plain({f.name: getattr(self, f.name) for f in fields(self)})
+        plain: dict[str, Any] = _plain({f.name: getattr(self, f.name) for f in fields(self)})
         return {"schema": SCHEMA} | plain
 
     def to_json(self) -> str:

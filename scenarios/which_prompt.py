@@ -58,16 +58,18 @@ class WhichPrompt:
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
         """Full games on the chosen model, one arm for each k, and cheap ones on the tiny model.
 
-        The full profile plays ten times as many.
+        The full profile plays ten times as many. A defence that promises nothing is a control,
+        which a quarter of the cheap games settles.
         """
         factor = 1 if profile == "quick" else 10
+        share = 1 if defense.claims else 4
         cheap = Arm(
             name="cheap",
             defense=adjusted(defense, steps=2, k=1),
             model="tiny",
             prompts=prompts.CHEAP,
-            games=self.cheap_games * factor,
-            shadow=self.cheap_shadow * factor,
+            games=max(1, self.cheap_games * factor // share),
+            shadow=self.cheap_shadow * factor // share,
             sessions=self.sessions,
         )
         pronouns = replace(

@@ -8,7 +8,7 @@ from .tokenizer import LENGTH
 WIDTH = 256
 LATENT_CHANNELS = 16
 LATENT_SIZE = 8
-CHANNELS = {"cloud": (128, 192), "local": (64, 96)}
+CHANNELS = {"cloud": (128, 192), "local": (64, 80)}
 
 
 def new_unet(role: str) -> UNet2DConditionModel:

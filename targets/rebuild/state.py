@@ -36,5 +36,9 @@ def load_state(folder: Path, model: nn.Module) -> int:
     """Load the weights into `model` where there are any; the steps they have seen."""
     if not (folder / "progress.json").exists():
         return 0
-    model.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    weights = load_file(folder / "weights.safetensors")
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if unknown or trained & set(missing):
+        raise ValueError(f"weights in {folder.name!r} are of another architecture; remove them")
     return int(json.loads((folder / "progress.json").read_text())["steps"])
