@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -21,6 +21,7 @@ from rich.table import Table
 from ..defenses.spec import SpecError
 from .catalog import entries
 from .config import RunConfig, UsageError, parse_settings
+from .verdict import Finding, Verdict
 
 OK, REFUTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -44,10 +45,7 @@ def main() -> NoReturn:
     from ..targets.errors import TargetError
 
     try:
-        app(standalone_mode=False)
-    except (typer.Exit, SystemExit) as end:
-        code = getattr(end, "exit_code", None)
-        sys.exit(code if code is not None else getattr(end, "code", FAILED))
+        status = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         messages.print("Interrupted. Complete it with the same command and --resume.")
         sys.exit(INTERRUPTED)
@@ -61,7 +59,7 @@ def main() -> NoReturn:
             sys.exit(USAGE)
         messages.print(_plain(traceback.format_exc()))
         sys.exit(FAILED)
-    sys.exit(OK)
+    sys.exit(status if isinstance(status, int) else OK)
 
 
 def _plain(text: object) -> str:
@@ -99,6 +97,9 @@ def run(
     sealed: Annotated[
         bool, typer.Option("--sealed/--open", help="Adversaries in processes of their own.")
     ] = True,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Exit status against this file (see: compare).")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="defense.k=10; may be repeated.")
     ] = None,
@@ -142,7 +143,7 @@ def run(
     else:
         print_findings(records, result.findings)
     messages.print(f"Run folder: {where}   (page: latentleak report {where})")
-    raise typer.Exit(result.exit_status)
+    raise typer.Exit(_compare(baseline, result.findings) if baseline else result.exit_status)
 
 
 @app.command(name="list", epilog="Example:  latentleak list --json")
@@ -196,6 +197,89 @@ def report(
             records.print(str(render(folder, name.strip())), soft_wrap=True)
     except RunFolderError as error:
         raise UsageError(str(error)) from error
+
+
+@app.command(epilog="Example:  latentleak baseline runs/first -o baseline.json")
+def baseline(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+) -> None:
+    """Write the claims of a run as a baseline for later runs."""
+    from .baseline import write_baseline
+
+    write_baseline(_findings(folder), output)
+    messages.print(f'{output}: add what you accept, with reason and end, under "accepted"')
+
+
+@app.command(epilog="Example:  latentleak compare baseline.json runs/second")
+def compare(
+    file: Annotated[Path, typer.Argument(help="A baseline.")],
+    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+) -> None:
+    """Hold a run against a baseline; exits with 1 if a claim is refuted and not accepted."""
+    raise typer.Exit(_compare(file, _findings(folder)))
+
+
+def _compare(file: Path, findings: Sequence[Finding]) -> int:
+    from datetime import datetime, timezone
+
+    from .baseline import compare as hold
+    from .baseline import exit_status, read_baseline
+
+    changes = hold(read_baseline(file), findings, today=datetime.now(timezone.utc).date())
+    for change in changes:
+        before = change.before.value if change.before else "-"
+        after = change.after.value if change.after else "-"
+        said = change.accepted and f"accepted: {change.accepted}"
+        text = f"{change.id}: {before} -> {after}  {said or change.note}"
+        records.print(_plain(text.rstrip()), soft_wrap=True)
+    return exit_status(changes)
+
+
+def _findings(folder: Path) -> tuple[Finding, ...]:
+    from .report import RunFolderError, load_findings
+
+    try:
+        return load_findings(folder)
+    except RunFolderError as error:
+        raise UsageError(str(error)) from error
+
+
+@app.command(
+    epilog="Examples:  latentleak audit oblivious --wins 25 --games 40 --candidates 6  "
+    "|  latentleak audit oblivious --scores guesses.csv --slack 0"
+)
+def audit(
+    what: Annotated[str, typer.Argument(help="oblivious")],
+    *,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="CSV, one game a row: real candidate's column, then a score each."),
+    ] = None,
+    wins: Annotated[int | None, typer.Option(help="Games won.")] = None,
+    games: Annotated[int | None, typer.Option(help="Games played.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="N.")] = None,
+    slack: Annotated[float, typer.Option(help="Tolerated advantage.")] = 0.02,
+    alpha: Annotated[float, typer.Option(help="Level.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of the draws that break ties.")] = 0,
+) -> None:
+    """Audit guesses from elsewhere. Without controls, what is not refuted is inconclusive."""
+    from .external import oblivious
+
+    if what != "oblivious":
+        raise UsageError(f"what={what!r} must be oblivious")
+    verdict, facts = oblivious(
+        scores=scores,
+        wins=wins,
+        games=games,
+        candidates=candidates,
+        slack=slack,
+        alpha=alpha,
+        seed=seed,
+    )
+    _write_lines([json.dumps({"verdict": verdict.value, **facts}, sort_keys=True)])
+    raise typer.Exit(REFUTED if verdict is Verdict.REFUTED else INCONCLUSIVE)
 
 
 @app.command(epilog="Example:  latentleak selfcheck oblivious")

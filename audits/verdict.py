@@ -170,7 +170,7 @@ class Finding:
         """
         if record.get("schema") != SCHEMA:
             raise ValueError(
-                f"schema={record.get('schema')} must be {SCHEMA}: another version wrote the record; "
+                f"schema={record.get('schema')} must be {SCHEMA}: another version wrote it; "
                 "run the audit again"
             )
         values = {k: _numbers(v) for k, v in record.items() if k != "schema"}

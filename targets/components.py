@@ -24,7 +24,7 @@ _LOCK = threading.RLock()
 def open_pipeline(
     parts: Mapping[str, Path], components: tuple[str, ...], *, dtype: str, device: str
 ) -> DiffusionPipeline:
-    """Build a pipeline from component folders.
+    """The pipeline of these components, built once a process: never change it in place.
 
     Args:
         parts: Folder of each component by name; the pipeline's own folder under "".
@@ -32,6 +32,15 @@ def open_pipeline(
         dtype: Name of a torch floating-point type.
         device: A torch device.
     """
+    with _LOCK:
+        return _pipeline(tuple(sorted(parts.items())), components, dtype, device)
+
+
+@cache
+def _pipeline(
+    folders: tuple[tuple[str, Path], ...], components: tuple[str, ...], dtype: str, device: str
+) -> DiffusionPipeline:
+    parts = dict(folders)
     index = read_index(parts[""])
     if unknown := [name for name in components if name not in parts]:
         known = ", ".join(sorted(name for name in parts if name))

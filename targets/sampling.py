@@ -5,8 +5,11 @@ and local models share the grid because it follows from the noise schedule alone
 a scheduler of its own, so calls are deterministic and may run in parallel.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
@@ -132,8 +135,13 @@ def new_solver(pipe: DiffusionPipeline, steps: int) -> DPMSolverMultistepSchedul
     References:
         Lu et al., DPM-Solver++ (2022), Algorithm 2, https://arxiv.org/abs/2211.01095.
     """
+    return copy.deepcopy(_fresh_solver(pipe.scheduler, steps))
+
+
+@lru_cache(maxsize=64)
+def _fresh_solver(scheduler: Any, steps: int) -> DPMSolverMultistepScheduler:
     solver = DPMSolverMultistepScheduler.from_config(
-        pipe.scheduler.config,
+        scheduler.config,
         algorithm_type="dpmsolver++",
         solver_order=2,
         thresholding=False,

@@ -108,8 +108,8 @@ def _verdict(
     where = f"{strongest.adversary} ({strongest.arm})"
     if strongest.refutes and strongest.swapped["holds"]:
         return Verdict.REFUTED, (
-            f"{where} won {strongest.wins} of {strongest.n} games, where {strongest.critical} refute "
-            f"the claim; Holm-adjusted p = {strongest.p_adjusted:.2g}"
+            f"{where} won {strongest.wins} of {strongest.n} games, where {strongest.critical} "
+            f"refute the claim; Holm-adjusted p = {strongest.p_adjusted:.2g}"
         )
     failed = [control.name for control in controls if not control.holds]
     if failed:

@@ -35,7 +35,8 @@ def test_images_are_composited_on_white() -> None:
     buffer = io.BytesIO()
     Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(buffer, "PNG")
     assert set(render(buffer.getvalue(), ".png")) == {255}
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1" height="1"/></svg>'
+    box = b'<rect width="1" height="1"/>'
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1">' + box + b"</svg>"
     assert set(render(svg, ".svg")) == {0}
 
 
