@@ -16,6 +16,7 @@ from .catalog import entries
 from .config import RunConfig
 from .contest import PLAIN, Contest, contests
 from .folder import RunFolder, host, versions
+from .report.read import load_findings
 from .statistics import split_alpha
 from .verdict import SCHEMA, Finding, Role, Verdict
 
@@ -83,11 +84,13 @@ def run(
     claims = [each.id for each in every if each.role is Role.CLAIM]
     split = split_alpha(config.alpha, claims=claims) if claims else {}
     folder = RunFolder.start(Path(out), config, resume=resume)
-    record = _record(config, split)
-    folder.write_record(record)
     for each in every:
         if announce is not None:
             announce(each.announcement())
+    if folder.complete:
+        return RunResult(folder=folder.path, findings=load_findings(folder.path))
+    record = _record(config, split)
+    folder.write_record(record)
     findings = _findings(every, config, folder, setting_of(config, folder, progress), split)
     result = RunResult(folder=folder.path, findings=findings)
     folder.write_findings(findings)

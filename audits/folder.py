@@ -75,9 +75,15 @@ class RunFolder:
                 + ". Start a new folder, or repeat the old configuration"
             )
 
+    @property
+    def complete(self) -> bool:
+        """Whether the run has ended with findings."""
+        return (self.path / "findings.jsonl").exists() and "exit_status" in self.record()
+
     def record(self) -> dict[str, Any]:
-        """The contents of `run.json`."""
-        stored: dict[str, Any] = json.loads((self.path / "run.json").read_text())
+        """The contents of `run.json`; empty before it is written."""
+        path = self.path / "run.json"
+        stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return stored
 
     def write_record(self, values: Mapping[str, Any]) -> None:

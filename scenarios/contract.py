@@ -36,6 +36,8 @@ class Arm:
         sessions: Executions a game, all on the same secret.
         timed: Real processes and clocks instead of work counts.
         images: Keep the first games' images for the report.
+        control_of: Name of the arm that this one plays again with truth and coins from the
+            operating system; empty for an arm of its own.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Arm:
     sessions: int = 1
     timed: bool = False
     images: bool = False
+    control_of: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("games", 1), ("shadow", 0), ("sessions", 1)):

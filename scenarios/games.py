@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +63,7 @@ class Played:
 
 def play(
     arm: Arm,
-    secrets: Sequence[Secret],
+    hidden: Sequence[Secret],
     shadow: Sequence[Secret],
     coalition: frozenset[Party],
     setting: Setting,
@@ -72,7 +73,7 @@ def play(
 
     Args:
         arm: What is played.
-        secrets: Of the scored games.
+        hidden: Secrets of the scored games.
         shadow: Of the labelled games, on disjoint streams.
         coalition: Whose view is kept.
         setting: Of the run; views go to its `work` folder.
@@ -84,16 +85,16 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         referee = _Referee(arm, target, coalition, setting, folder, tap)
-        referee.views("game", secrets)
+        referee.views("game", hidden)
         referee.views("shadow", shadow)
         partial = folder / "partial.json"
         partial.write_text(json.dumps(list(referee.images)))
         os.replace(partial, folder / "done.json")
     images = json.loads((folder / "done.json").read_text())
-    sets = [len(secret.candidates) for secret in secrets]
+    sets = [len(secret.candidates) for secret in hidden]
     return Played(
         arm=arm,
-        games=Games(secrets=tuple(secrets), views=Views.load(folder / "game.views")),
+        games=Games(secrets=tuple(hidden), views=Views.load(folder / "game.views")),
         shadow=Games(secrets=tuple(shadow), views=Views.load(folder / "shadow.views")),
         facts={
             "target": target.to_dict(),
@@ -105,8 +106,26 @@ def play(
             "timed": arm.timed,
             "sealed": setting.sealed,
             "images": images,
+            "control_of": arm.control_of,
         },
     )
+
+
+def rekeyed(arm: Arm, setting: Setting) -> Setting:
+    """The setting of a control arm: its seed comes from the operating system.
+
+    An adversary that guessed the run's seed loses its gain here. The seed is kept beside the
+    views until they are scored, so that an interrupted run goes on with the same games.
+    """
+    if not arm.control_of:
+        return setting
+    path = setting.work / f"{slug(arm)}.seed"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(str(secrets.randbits(62)))
+        os.replace(partial, path)
+    return replace(setting, seed=int(path.read_text()))
 
 
 def slug(arm: Arm) -> str:
@@ -125,29 +144,29 @@ class _Referee:
     tap: frozenset[str]
     images: tuple[str, ...] = ()
 
-    def views(self, purpose: str, secrets: Sequence[Secret]) -> None:
+    def views(self, purpose: str, hidden: Sequence[Secret]) -> None:
         path = self.folder / f"{purpose}.views"
         if self.arm.timed:
-            Views.of(self._over_tcp(purpose, secrets), path)
+            Views.of(self._over_tcp(purpose, hidden), path)
             return
         gallery = None
         if self.arm.images and purpose == "game":
             gallery = Gallery(self.target, self.setting.artifacts)
-        Views.of(self._in_process(purpose, secrets, gallery), path)
+        Views.of(self._in_process(purpose, hidden, gallery), path)
         if gallery is not None:
             self.images = gallery.save(slug(self.arm))
 
     def _in_process(
-        self, purpose: str, secrets: Sequence[Secret], gallery: Gallery | None
+        self, purpose: str, hidden: Sequence[Secret], gallery: Gallery | None
     ) -> Iterator[list[View]]:
-        for game, secret in enumerate(secrets):
+        for game, secret in enumerate(hidden):
             sessions = []
             for session in range(self.arm.sessions):
                 output, view = self._session(secret, self._seed(purpose, game, session))
                 sessions.append(view)
             if gallery is not None:
                 gallery.add(secret.candidates[secret.real], output, sessions[0])
-            self._progress(purpose, game, secrets)
+            self._progress(purpose, game, len(hidden))
             yield sessions
 
     def _session(self, secret: Secret, seed: int) -> tuple[Output, View]:
@@ -157,7 +176,7 @@ class _Referee:
         transcript.close()
         return output, view
 
-    def _over_tcp(self, purpose: str, secrets: Sequence[Secret]) -> list[list[View]]:
+    def _over_tcp(self, purpose: str, hidden: Sequence[Secret]) -> list[list[View]]:
         from ..defenses.serve import recorded_views, spawn_servers
 
         records = self.folder / purpose
@@ -165,18 +184,18 @@ class _Referee:
         with spawn_servers(
             self.arm.defense, self.target, records, seed=seed, tap=self.tap
         ) as transport:
-            for game, secret in enumerate(secrets):
+            for game, secret in enumerate(hidden):
                 real = secret.candidates[secret.real]
                 own = self._seed(purpose, game, 0)
                 execute(self.arm.defense, self.target, real, own, transport=transport)[1].close()
-                self._progress(purpose, game, secrets)
+                self._progress(purpose, game, len(hidden))
         return [[view] for view in recorded_views(records, self.coalition)]
 
     def _seed(self, purpose: str, game: int, session: int) -> int:
         return derive(self.setting.seed, self.arm.name, purpose, game, session)
 
-    def _progress(self, purpose: str, game: int, secrets: Sequence[Secret]) -> None:
-        self.setting.progress(f"{slug(self.arm)}: {purpose}s", game + 1, len(secrets))
+    def _progress(self, purpose: str, game: int, total: int) -> None:
+        self.setting.progress(f"{slug(self.arm)}: {purpose}s", game + 1, total)
 
 
 def judge(

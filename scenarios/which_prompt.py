@@ -26,7 +26,7 @@ from ..defenses.wire import Party
 from ..targets.pipeline import Target
 from . import prompts
 from .contract import Arm, Setting, Trials, adjusted
-from .games import Played, Secret, judge, play
+from .games import Played, Secret, judge, play, rekeyed
 
 SERVER = Party("server/0")
 ONE_CURIOUS_SERVER = ThreatModel(coalition=(SERVER,))
@@ -80,7 +80,8 @@ class WhichPrompt:
             shadow=cheap.shadow // 2,
             sessions=1,
         )
-        return (*self._full_arms(defense, factor), cheap, pronouns)
+        again = replace(pronouns, name="re-keyed", control_of="pronouns")
+        return (*self._full_arms(defense, factor), cheap, pronouns, again)
 
     def _full_arms(self, defense: Defense, factor: int) -> tuple[Arm, ...]:
         hybrid = "k" in getattr(defense, "__dataclass_fields__", {})
@@ -117,6 +118,7 @@ class WhichPrompt:
         """Play one arm."""
         for adversary in adversaries.values():
             self.threat_model.check(adversary)
+        setting = rekeyed(arm, setting)
         return play(
             arm,
             draw(arm, arm.games, setting.seed, "game"),

@@ -10,7 +10,7 @@ from ...defenses.claims import Obliviousness
 from ...scenarios.contract import Trials
 from ..statistics import held_out_leakage
 from ..verdict import Control, Finding, Role, Row, Verdict
-from .rows import METRIC, rows_of
+from .rows import METRIC, disagreeing, rows_of
 
 RESOLUTION = {"quick": 0.25, "full": 0.05}
 """Largest `detectable` with which a profile may say NOT_REFUTED, in advantage."""
@@ -63,7 +63,8 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         profile: `quick` or `full`, sets the resolution.
         seed: Seed of the draws that break ties.
     """
-    rows = rows_of(case.trials, slack=case.claim.slack, alpha=alpha, seed=seed)
+    arms = [each for each in case.trials if not each.facts.get("control_of")]
+    rows = rows_of(arms, slack=case.claim.slack, alpha=alpha, seed=seed)
     controls = _controls(case, rows, alpha, seed)
     resolution = RESOLUTION[profile]
     detectable = _worst_detectable(rows)
@@ -148,8 +149,10 @@ def _controls(case: Case, rows: Sequence[Row], alpha: float, seed: int) -> tuple
             holds=not cheating,
         )
     ]
+    controls += _rekeyed(case, seed)
     if case.reference:
-        plain = rows_of(case.reference, slack=case.claim.slack, alpha=alpha, seed=seed)
+        arms = [each for each in case.reference if not each.facts.get("control_of")]
+        plain = rows_of(arms, slack=case.claim.slack, alpha=alpha, seed=seed)
         best = max((r for r in plain if r.metric == METRIC), key=lambda r: r.wins / r.n)
         rate = best.wins / best.n
         controls.append(
@@ -161,6 +164,24 @@ def _controls(case: Case, rows: Sequence[Row], alpha: float, seed: int) -> tuple
             )
         )
     return tuple(controls)
+
+
+def _rekeyed(case: Case, seed: int) -> list[Control]:
+    """No counts are printed: these games differ from run to run, and the finding must not."""
+    arms = {each.arm: each for each in case.trials}
+    controls = []
+    for again in case.trials:
+        if name := again.facts.get("control_of"):
+            differing = disagreeing(arms[name], again, seed=seed)
+            controls.append(
+                Control(
+                    name="re-keyed games",
+                    expected="the same success with truth and coins from the operating system",
+                    observed="differs: " + ", ".join(differing) if differing else "the same",
+                    holds=not differing,
+                )
+            )
+    return controls
 
 
 def _measures(rows: Sequence[Row], alpha: float) -> tuple[dict[str, Any], ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import fisher_exact
 
 from ...adversaries.contract import Scores
 from ...defenses.seeds import stream
@@ -43,6 +44,22 @@ def rows_of(trials: Sequence[Trials], *, slack: float, alpha: float, seed: int) 
         replace(row, alpha=alpha, p_adjusted=float(p))
         for row, p in zip(rows, adjusted, strict=True)
     )
+
+
+def disagreeing(arm: Trials, again: Trials, *, seed: int) -> list[str]:
+    """Adversaries whose success differs between an arm and its re-keyed copy.
+
+    Fisher's exact test for each adversary at `SWAPPED_ALPHA` / adversaries.
+    """
+    found = []
+    for name in arm.scores:
+        tables = []
+        for each in (arm, again):
+            won = int(wins_of(each, each.scores[name], _rng(seed, each, name, "ties")).sum())
+            tables.append([won, len(each.truth) - won])
+        if fisher_exact(tables).pvalue <= SWAPPED_ALPHA / len(arm.scores):
+            found.append(name)
+    return sorted(found)
 
 
 def wins_of(trials: Trials, scores: Scores, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -137,11 +137,19 @@ class Plan:
 
 def train(plan: Plan) -> None:
     """Train all replicas and wait."""
-    tokenizer = write(plan.state / "tokenizer", texts())
+    tokenizer = tokenizer_of(plan.state)
     latents_of(plan.state, torch.from_numpy(Emoji.open().images))
     size = sum(p.numel() for p in networks_of(plan, tokenizer)[0].parameters() if p.requires_grad)
     meeting = Meeting(plan.replicas, size)
     run(replica, plan.replicas, plan, meeting)
+
+
+def tokenizer_of(state: Path) -> CLIPTokenizer:
+    """The tokenizer in `state`, learned there the first time: its ties fall differently each time."""
+    folder = state / "tokenizer"
+    if folder.exists():
+        return CLIPTokenizer.from_pretrained(str(folder))
+    return write(folder, texts())
 
 
 def networks_of(plan: Plan, tokenizer: CLIPTokenizer) -> tuple[Networks, int]:

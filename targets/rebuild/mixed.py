@@ -19,7 +19,7 @@ class Mixed:
             decay: Share of the moving average that is kept at each step, reached by warm-up.
         """
         self.model = model
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         contiguous = torch.contiguous_format
         self.masters = [
             p.detach().clone(memory_format=contiguous).requires_grad_(True) for p in self.parameters

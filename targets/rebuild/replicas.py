@@ -4,12 +4,13 @@ Threads inside one operation meet thousands of times a step, so that any other p
 the cores slows all of them; replicas meet once.
 """
 
+import multiprocessing
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch import multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 
 class Meeting:
@@ -18,7 +19,7 @@ class Meeting:
     def __init__(self, replicas: int, parameters: int) -> None:
         self.gradients = torch.zeros(2, replicas, parameters).share_memory_()
         self.word = torch.zeros(2, 2, dtype=torch.float64).share_memory_()
-        self.barrier = mp.get_context("spawn").Barrier(replicas)
+        self.barrier = multiprocessing.get_context("spawn").Barrier(replicas)
 
     def average(
         self, rank: int, step: int, gradients: Iterable[Tensor], word: tuple[float, float]
@@ -46,4 +47,4 @@ class Meeting:
 
 def run(work: Callable[..., None], replicas: int, *arguments: Any) -> None:
     """Call `work(rank, *arguments)` in `replicas` fresh processes and wait for all."""
-    mp.start_processes(work, args=arguments, nprocs=replicas, start_method="spawn")
+    spawn(work, args=arguments, nprocs=replicas)

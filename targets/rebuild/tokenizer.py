@@ -7,6 +7,7 @@ its bytes. Written in the formats of both transformers 4 (`vocab.json`, `merges.
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
@@ -55,7 +56,8 @@ def write(folder: Path, texts: Iterable[str]) -> CLIPTokenizer:
     tokens += dict.fromkeys(first + second for first, second in pairs)
     tokens += [START, END]
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=pairs, model_max_length=LENGTH)
+    options: dict[str, Any] = {"vocab": vocabulary, "merges": pairs, "model_max_length": LENGTH}
+    tokenizer = CLIPTokenizer(**options)
     tokenizer.save_pretrained(folder)
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False) + "\n")
     lines = ["#version: 0.2", *(f"{first} {second}" for first, second in pairs)]

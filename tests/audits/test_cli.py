@@ -167,7 +167,7 @@ def test_a_defense_from_a_file(source: str, status: int, tmp_path: Path) -> None
         (["run", "which-prompt", "--alpha=2"], "alpha=2.0 must be"),
         (["run", "which-prompt", "--coalition=server/7"], "server/0 only"),
         (["run", "which-prompt", "--model=nowhere/none"], "nowhere/none"),
-        (["run"], "SCENARIOS"),
+        (["run"], "scenarios"),
         (["report", "nowhere"], "nowhere"),
         (["show", "nothing"], "latentleak list"),
     ],

@@ -153,6 +153,30 @@ def test_a_control_that_misses_makes_the_claim_inconclusive(tmp_path: Path) -> N
     assert verdict(cheat, cheat).verdict is Verdict.INCONCLUSIVE
 
 
+def test_success_that_depends_on_the_seed_makes_the_claim_inconclusive() -> None:
+    n = 200
+    truth, counts = np.arange(n) % 2, np.full(n, 2)
+    blind = {"position": np.zeros((n, 2))}
+    right = {"position": np.eye(2)[truth]}
+
+    def finding(again: dict[str, np.ndarray]) -> Finding:
+        base = Trials(arm="cheap", truth=truth, counts=counts, scores=blind, swapped=blind)
+        control = Trials(
+            arm="re-keyed",
+            truth=truth,
+            counts=counts,
+            scores=again,
+            swapped=blind,
+            facts={"control_of": "cheap"},
+        )
+        return _audit([base, control], 0.01)
+
+    assert finding(blind).verdict is Verdict.NOT_REFUTED
+    assert {row.arm for row in finding(blind).rows} == {"cheap"}
+    assert finding(right).verdict is Verdict.INCONCLUSIVE
+    assert "re-keyed games" in finding(right).reason
+
+
 def test_too_few_games_are_inconclusive() -> None:
     truth = np.arange(12) % 6
     blind = {"position": np.zeros((12, 6))}

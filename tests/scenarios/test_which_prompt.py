@@ -49,7 +49,13 @@ def test_noninterference_fails_for_every_broken_copy(
 def test_an_arm_is_played_and_taken_up_again(tiny: Target, tmp_path: Path) -> None:
     setting = _setting(tiny, tmp_path)
     arms = SCENARIO.arms(ObClip(), "quick")
-    assert [arm.name for arm in arms] == ["full k=5", "full k=10", "cheap", "pronouns"]
+    assert [arm.name for arm in arms] == [
+        "full k=5",
+        "full k=10",
+        "cheap",
+        "pronouns",
+        "re-keyed",
+    ]
     full = adjusted(arms[0], defense=ObClip(steps=4, k=2))
     played = SCENARIO.play(full, SCENARIO.adversaries(), setting)
     assert len(played.games.views) == 2
