@@ -9,6 +9,7 @@ generated ones were never trained on together.
 
 import argparse
 import json
+import textwrap
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -197,7 +198,7 @@ def measure_speed() -> dict[str, float]:
 
 def contact_sheet(images: Tensor, prompts: Sequence[str]) -> Image.Image:
     """Images with their prompts below, eight in a row."""
-    side, text = 144, 30
+    side, text = 144, 46
     rows = -(-len(images) // 8)
     canvas = Image.new("RGB", (8 * (side + 8), rows * (side + text)), "white")
     draw = ImageDraw.Draw(canvas)
@@ -206,8 +207,8 @@ def contact_sheet(images: Tensor, prompts: Sequence[str]) -> Image.Image:
         pixels = image.permute(1, 2, 0).mul(255).round().byte().numpy()
         big = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS)
         canvas.paste(big, (left + 4, top))
-        half = prompt.find(" ", len(prompt) // 2)
-        draw.text((left + 4, top + side), f"{prompt[:half]}\n{prompt[half + 1 :]}", "black")
+        lines = "\n".join(textwrap.wrap(prompt, 25))
+        draw.multiline_text((left + 4, top + side), lines, "black", spacing=1)
     return canvas
 
 

@@ -4,7 +4,7 @@
     python -m latentleak.targets.rebuild.diffusion local --state FOLDER --minutes 20
 
 Velocity prediction, captions in varied forms and dropped once in ten (classifier-free guidance),
-six in ten images single persons. The local U-Net learns with the text encoder frozen.
+half of the images single persons. The local U-Net learns with the text encoder frozen.
 """
 
 import argparse
@@ -31,7 +31,6 @@ from .tokenizer import texts, write
 
 FORMS = 8
 DROPPED = 0.1
-PERSONS = 0.6
 DECAY = 0.9995
 
 
@@ -79,21 +78,21 @@ class Networks(nn.Module):
 class Batches:
     """Draws latents and captions of member images."""
 
-    def __init__(self, state: Path, data: Emoji, tokenizer: CLIPTokenizer, size: int) -> None:
-        self.latents = latents_of(state, torch.from_numpy(data.images))
+    def __init__(self, plan: "Plan", data: Emoji, tokenizer: CLIPTokenizer) -> None:
+        self.latents = latents_of(plan.state, torch.from_numpy(data.images))
         self.ids = caption_ids(data, tokenizer, seed=0)
         self.empty = torch.as_tensor(
             tokenizer("", padding="max_length", return_tensors="pt").input_ids[0]
         )
-        self.every = torch.from_numpy(np.flatnonzero(data.member))
+        self.others = torch.from_numpy(np.flatnonzero(data.member & ~data.person))
         self.persons = torch.from_numpy(np.flatnonzero(data.member & data.person))
-        self.size = size
+        self.size = plan.batch // plan.replicas
+        self.few = round(plan.persons * self.size)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Latents `(size, 16, 8, 8)` and token ids `(size, length)`."""
-        few = int(PERSONS * self.size)
-        of_persons = self.persons[torch.randint(len(self.persons), (few,))]
-        others = self.every[torch.randint(len(self.every), (self.size - few,))]
+        of_persons = self.persons[torch.randint(len(self.persons), (self.few,))]
+        others = self.others[torch.randint(len(self.others), (self.size - self.few,))]
         chosen = torch.cat([of_persons, others])
         ids = self.ids[chosen, torch.randint(FORMS, (self.size,))]
         ids = torch.where(torch.rand(self.size, 1) < DROPPED, self.empty, ids)
@@ -122,6 +121,7 @@ class Plan:
         minutes: Wall-clock time; the rate follows a cosine to zero over it.
         batch: Images a step, all replicas together.
         rate: Highest learning rate.
+        persons: Share of single persons in each batch.
         replicas: Processes, one core each.
         fused: Compile the U-Net (needs a C++ compiler).
     """
@@ -131,6 +131,7 @@ class Plan:
     minutes: float
     batch: int
     rate: float
+    persons: float
     replicas: int
     fused: bool
 
@@ -145,7 +146,7 @@ def train(plan: Plan) -> None:
 
 
 def tokenizer_of(state: Path) -> CLIPTokenizer:
-    """The tokenizer in `state`, learned there the first time: its ties fall differently each time."""
+    """The tokenizer in `state`, learned once: ties between merges fall differently each time."""
     folder = state / "tokenizer"
     if folder.exists():
         return CLIPTokenizer.from_pretrained(str(folder))
@@ -172,7 +173,7 @@ def replica(rank: int, plan: Plan, meeting: Meeting) -> None:
     torch.set_flush_denormal(True)
     data = Emoji.open()
     tokenizer = CLIPTokenizer.from_pretrained(str(plan.state / "tokenizer"))
-    batches = Batches(plan.state, data, tokenizer, plan.batch // plan.replicas)
+    batches = Batches(plan, data, tokenizer)
     alphas = new_scheduler().alphas_cumprod
     networks, steps = networks_of(plan, tokenizer)
     mixed = Mixed(networks, decay=DECAY)
@@ -217,6 +218,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=2, help="processes, one core each")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--persons", type=float, default=0.5, help="share in each batch")
     parser.add_argument("--compile", action="store_true", help="fuse operations (needs g++)")
     options = parser.parse_args()
     train(
@@ -226,6 +228,7 @@ def main() -> None:
             minutes=options.minutes,
             batch=options.batch,
             rate=options.rate,
+            persons=options.persons,
             replicas=options.replicas,
             fused=options.compile,
         )
