@@ -77,10 +77,10 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def _rows(finding: Finding) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2))
-    for head in ("adversary", "games", "won", "advantage", "interval", "adj. p", "detectable"):
-        table.add_column(head)
-    rows = sorted(finding.rows, key=lambda row: (row.p_adjusted, row.p_value, -row.n))
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for head in ("adversary", "games", "won", "advantage", "interval", "adj. p"):
+        table.add_column(head, no_wrap=True)
+    rows = sorted(finding.rows, key=lambda row: (row.p_adjusted, -row.interval[0]))
     for row in rows[:SHOWN]:
         low, high = row.interval
         table.add_row(
@@ -90,8 +90,8 @@ def _rows(finding: Finding) -> Table:
             f"{row.estimate:+.3f}",
             f"[{low:+.3f}, {high:+.3f}]",
             f"{row.p_adjusted:.2g}",
-            f"{row.detectable:.3f}",
         )
     if len(rows) > SHOWN:
-        table.add_row(f"... {len(rows) - SHOWN} more in the report")
+        table.caption = f"{len(rows) - SHOWN} more in the report"
+        table.caption_justify = "left"
     return table

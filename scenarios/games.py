@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,9 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         referee = _Referee(arm, target, coalition, setting, folder, tap)
-        referee.views("game", hidden)
-        referee.views("shadow", shadow)
+        with threads_for(target):
+            referee.views("game", hidden)
+            referee.views("shadow", shadow)
         partial = folder / "partial.json"
         partial.write_text(json.dumps(list(referee.images)))
         os.replace(partial, folder / "done.json")
@@ -109,6 +111,20 @@ def play(
             "control_of": arm.control_of,
         },
     )
+
+
+@contextmanager
+def threads_for(target: Target) -> Iterator[None]:
+    """One thread for the tiny model, whose operations are smaller than a thread's start."""
+    import torch
+
+    before = torch.get_num_threads()
+    if target.spec == "tiny":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def rekeyed(arm: Arm, setting: Setting) -> Setting:

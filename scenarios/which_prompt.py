@@ -26,7 +26,7 @@ from ..defenses.wire import Party
 from ..targets.pipeline import Target
 from . import prompts
 from .contract import Arm, Setting, Trials, adjusted
-from .games import Played, Secret, judge, play, rekeyed
+from .games import Played, Secret, judge, play, rekeyed, threads_for
 
 SERVER = Party("server/0")
 ONE_CURIOUS_SERVER = ThreatModel(coalition=(SERVER,))
@@ -206,17 +206,15 @@ def noninterference(
         clever, tells the candidates of these templates apart at these coins.
     """
     differing, executions = [], 0
-    for number, template in enumerate(templates):
-        digests = set()
-        for real in ObClip().candidates(template):
-            coins = derive(setting.seed, "noninterference", number)
-            transcript = execute(defense, target, real, coins)[1]
-            digests.add(transcript.view({SERVER}).digest())
-            transcript.close()
-            executions += 1
-        if len(digests) > 1:
-            differing.append(template)
-        setting.progress("noninterference", number + 1, len(templates))
+    with threads_for(target):
+        for number, template in enumerate(templates):
+            seed = derive(setting.seed, "noninterference", number)
+            candidates = ObClip().candidates(template)
+            views = {_digest(defense, target, real, seed) for real in candidates}
+            executions += len(candidates)
+            if len(views) > 1:
+                differing.append(template)
+            setting.progress("noninterference", number + 1, len(templates))
     return {
         "name": "noninterference",
         "templates": len(templates),
@@ -225,3 +223,10 @@ def noninterference(
         "differing": differing,
         "model": target.to_dict()["spec"],
     }
+
+
+def _digest(defense: Defense, target: Target, real: str, seed: int) -> str:
+    transcript = execute(defense, target, real, seed)[1]
+    digest = transcript.view({SERVER}).digest()
+    transcript.close()
+    return digest

@@ -82,7 +82,7 @@ def encode_prompts(
     Args:
         pipe: With tokenizer and text encoder; SDXL needs both pairs and the U-Net's config.
         prompts: At least one; text beyond the tokenizer's length is cut.
-        negative: What guidance leads away from.
+        negative: What guidance leads away from; empty is the pipeline's own unconditional input.
     """
     if not prompts:
         raise TargetError("prompts is empty; give at least one")
@@ -91,7 +91,7 @@ def encode_prompts(
         "device": device,
         "num_images_per_prompt": 1,
         "do_classifier_free_guidance": True,
-        "negative_prompt": [negative] * len(prompts),
+        "negative_prompt": [negative] * len(prompts) if negative else None,
     }
     encoded = pipe.encode_prompt(list(prompts), **options)
     if len(encoded) == 2:

@@ -127,8 +127,8 @@ def _verdict(
 
 
 def _strength(row: Row) -> tuple[bool, bool, float, float]:
-    """Refuting rows first, then games before derived tests, then the smaller p-value."""
-    return not row.refutes, row.metric != METRIC, row.p_adjusted, row.p_value
+    """Refuting rows first, games before derived tests, then the largest leak that is shown."""
+    return not row.refutes, row.metric != METRIC, row.p_adjusted, -row.interval[0]
 
 
 def _worst_detectable(rows: Sequence[Row]) -> float:
