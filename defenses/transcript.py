@@ -9,7 +9,8 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -194,6 +195,6 @@ def _check(file: IO[bytes], size: int) -> None:
 
 def header(message: Message) -> Json:
     """Everything of a message but its payload, as JSON."""
-    fields = asdict(replace(message, payload=b""))
-    del fields["payload"]
-    return fields
+    names = (field.name for field in dataclass_fields(message) if field.name != "payload")
+    values = {name: getattr(message, name) for name in names}
+    return values | {"work": dict(message.work)}

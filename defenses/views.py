@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,9 +37,16 @@ class Views:
     Games are numbered from 0; nothing in here says what was secret in a game.
     """
 
-    def __init__(self, blob: npt.NDArray[np.uint8], games: Sequence[Sequence[Session]]) -> None:
+    def __init__(
+        self,
+        blob: npt.NDArray[np.uint8],
+        games: Sequence[Sequence[Session]],
+        *,
+        path: Path | None = None,
+    ) -> None:
         self._blob = blob
         self._games = tuple(tuple(sessions) for sessions in games)
+        self._path = path
 
     @classmethod
     def of(cls, games: Iterable[Sequence[View]], path: Path) -> Views:
@@ -73,7 +81,7 @@ class Views:
         blob: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
         if total > offset:
             blob = np.memmap(path, dtype=np.uint8, mode="r", offset=offset)
-        return cls(blob, games)
+        return cls(blob, games, path=path)
 
     def __len__(self) -> int:
         return len(self._games)
@@ -130,7 +138,10 @@ class Views:
             yield np.stack(rows) if len({r.shape for r in rows}) == 1 else rows
 
     def save(self, path: Path) -> None:
-        """Write these views (a selection, perhaps) to a file of their own."""
+        """Write these views to a file of their own: a selection anew, a whole file as a copy."""
+        if self._path is not None and self._path != path:
+            shutil.copyfile(self._path, path)
+            return
         Views.of(
             (
                 [

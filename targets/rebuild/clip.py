@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTokenizer, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPTokenizer
 
 from ..captions import vary
 from ..emoji import Emoji
 from .export import filled
 from .mixed import Mixed
-from .networks import WIDTH, new_text_encoder
+from .networks import WIDTH, new_image_encoder, new_text_encoder
 from .replicas import Meeting, run
 from .state import load_state, save_tensors, write_progress
 
@@ -40,22 +41,6 @@ class Plan:
     minutes: float
     rate: float
     replicas: int
-
-
-def new_image_encoder() -> CLIPVisionModelWithProjection:
-    """A small vision transformer over 8 x 8 patches of 64 x 64 images."""
-    return CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=192,
-            intermediate_size=768,
-            projection_dim=WIDTH,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            image_size=64,
-            patch_size=8,
-            attn_implementation="eager",
-        )
-    )
 
 
 class Pair(nn.Module):
@@ -81,8 +66,10 @@ class Pair(nn.Module):
 
 @torch.no_grad()
 def pooled_texts(state: Path, data: Emoji) -> Tensor:
-    """The text encoder's pooled output for `FORMS` captions an image, `(n, FORMS, width)`."""
+    """The text encoder's pooled output for `FORMS` captions an image, `(n, FORMS, width)`, kept."""
     path = state / "pooled.safetensors"
+    if path.exists():
+        return load_file(path)["pooled"]
     tokenizer = CLIPTokenizer.from_pretrained(str(state / "tokenizer"))
     encoder = new_text_encoder(tokenizer).eval()
     filled(encoder, state / "cloud-average", "text_encoder.")

@@ -17,8 +17,8 @@ from transformers import CLIPTokenizer
 
 from ..quiet import quiet
 from .autoencoder import new_autoencoder
-from .networks import new_scheduler, new_text_encoder, new_unet
-from .state import load_state
+from .networks import new_image_encoder, new_scheduler, new_text_encoder, new_unet
+from .state import load_state, save_tensors
 
 COMPONENTS = ("vae", "text_encoder", "tokenizer", "unet", "scheduler")
 
@@ -64,6 +64,8 @@ def export(state: Path, out: Path) -> None:
         with quiet():
             pipeline.save_pretrained(folder, safe_serialization=True)
             local.half().save_pretrained(folder / "local" / "unet", safe_serialization=True)
+            if (state / "clip").exists():
+                export_clip(state / "clip", folder / "clip")
         for extra in ("vocab.json", "merges.txt"):
             shutil.copy(state / "tokenizer" / extra, folder / "tokenizer" / extra)
         (folder / "progress.json").write_text(json.dumps(progress, indent=1) + "\n")
@@ -72,6 +74,15 @@ def export(state: Path, out: Path) -> None:
         out.mkdir(exist_ok=True)
         for path in sorted(folder.iterdir()):
             replace(path, out / path.name)
+
+
+def export_clip(state: Path, out: Path) -> None:
+    """Write the image encoder and the projection of the text encoder's pooled output."""
+    image_encoder = new_image_encoder()
+    filled(image_encoder, state, "image_encoder.")
+    image_encoder.half().save_pretrained(out / "image_encoder", safe_serialization=True)
+    weight = load_file(state / "weights.safetensors")["text_projection.weight"]
+    save_tensors(out / "text_projection.safetensors", {"weight": weight.half()})
 
 
 def replace(new: Path, old: Path) -> None:

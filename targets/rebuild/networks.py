@@ -1,7 +1,13 @@
 """The architectures of the embedded model, untrained."""
 
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from .tokenizer import LENGTH
 
@@ -44,6 +50,22 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
         attn_implementation="eager",
     )
     return CLIPTextModel(config)
+
+
+def new_image_encoder() -> CLIPVisionModelWithProjection:
+    """A small vision transformer over 8 x 8 patches of 64 x 64 images."""
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=192,
+            intermediate_size=768,
+            projection_dim=WIDTH,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            image_size=64,
+            patch_size=8,
+            attn_implementation="eager",
+        )
+    )
 
 
 def new_scheduler() -> DPMSolverMultistepScheduler:

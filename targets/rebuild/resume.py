@@ -22,7 +22,7 @@ def exported(component: str, prefix: str = "") -> dict[str, Tensor]:
 
 
 def resume(state: Path) -> None:
-    """Write checkpoint folders for all networks into `state`."""
+    """Write checkpoint folders for autoencoder, U-Nets and text encoder into `state`."""
     progress = json.loads((EMBEDDED / "progress.json").read_text())
     text = exported("text_encoder", "text_encoder.")
     cloud = exported("unet", "unet.") | text

@@ -77,7 +77,7 @@ class Planted(Fast):
 
 
 def _trials(defense: ObClip, seed: int, folder: Path, games: int) -> Sequence[Trials]:
-    scenario = replace(SMALL, cheap_games=games, cheap_shadow=16, sessions=1)
+    scenario = replace(SMALL, cheap_games=games, cheap_shadow=8, sessions=1)
     adversaries = scenario.adversaries()
     config = RunConfig(model="tiny", seed=seed, sealed=False)
     run = RunFolder.start(folder, config, resume=False)
@@ -110,7 +110,7 @@ def test_the_honest_protocol_is_refuted_no_more_often_than_alpha(
     seeds, alpha = 200, 0.05
     refuted = 0
     for seed in range(seeds):
-        trials = _trials(Fast(), seed, tmp_path / str(seed), games=24)
+        trials = _trials(Fast(), seed, tmp_path / str(seed), games=12)
         refuted += _audit(trials, alpha, seed).verdict is Verdict.REFUTED
     assert refuted <= at_most(seeds, alpha, failure=1e-6)
 
