@@ -42,7 +42,7 @@ def run(
     if unknown:
         valid = ", ".join(RunConfig.__dataclass_fields__)
         raise UsageError(f"{unknown[0]!r} is not an option of run; valid: {valid}")
-    names = {"scenarios": scenarios} if scenarios else {}
+    names: dict[str, Any] = {"scenarios": scenarios} if scenarios else {}
     return start(RunConfig(**names, **options), out=out, resume=resume)
 
 

@@ -31,7 +31,7 @@ class RunConfig:
         model: `embedded`, a folder or a hub id; of full games.
         local_model: The client's own model, if not what `model` brings along.
         revision: Of a hub model.
-        dtype: Of the weights.
+        dtype: Of the weights of full games; `auto` is bfloat16 where the CPU is made for it.
         device: `auto`, `cpu` or `cuda`.
         trials: Scored cheap games; None takes the profile's.
         alpha: Probability of refuting a true claim, for the whole run.
@@ -49,7 +49,7 @@ class RunConfig:
     model: str = "embedded"
     local_model: str | None = None
     revision: str | None = None
-    dtype: str = "float32"
+    dtype: str = "auto"
     device: str = "auto"
     trials: int | None = None
     alpha: float = 0.01

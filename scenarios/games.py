@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..adversaries.contract import Adversary, Auxiliary, Shadow, ThreatModel
+from ..adversaries.contract import Adversary, Auxiliary, Scores, Shadow, ThreatModel
 from ..adversaries.sealed import Job, score
 from ..defenses.protocol import Output, execute
 from ..defenses.seeds import derive, stream
@@ -225,12 +226,19 @@ def judge(
     Only here do guesses and truth meet.
     """
     jobs = [job for each in played for job in _jobs(each, threat_model, setting)]
-    scores = {}
-    for number, (name, adversary) in enumerate(adversaries.items()):
-        setting.progress("adversaries", number, len(adversaries))
+
+    def one(name: str) -> dict[str, Scores]:
         own = [replace(job, seed=derive(job.seed, name)) for job in jobs]
-        scores[name] = score(adversary, own, sealed=setting.sealed, threads=setting.threads)
-    setting.progress("adversaries", len(adversaries), len(adversaries))
+        adversary = adversaries[name]
+        return score(adversary, own, sealed=setting.sealed, threads=setting.threads)
+
+    scores = {}
+    with ThreadPoolExecutor(max_workers=2 if setting.sealed else 1) as pool:
+        for number, (name, said) in enumerate(
+            zip(adversaries, pool.map(one, adversaries), strict=True)
+        ):
+            scores[name] = said
+            setting.progress("adversaries", number + 1, len(adversaries))
     return tuple(
         Trials(
             arm=each.arm.name,

@@ -49,9 +49,9 @@ class WhichPrompt:
     question = "Which of the candidate prompts did the client really ask for?"
     threat_model = ONE_CURIOUS_SERVER
     full_games: int = 20
-    full_shadow: int = 6
-    cheap_games: int = 240
-    cheap_shadow: int = 80
+    full_shadow: int = 4
+    cheap_games: int = 160
+    cheap_shadow: int = 48
     sessions: int = 2
     k: tuple[int, ...] = (5, 10)
 

@@ -61,12 +61,12 @@ class Emoji:
     @property
     def member(self) -> NDArray[np.bool_]:
         """Which images the embedded models were trained on."""
-        return np.equal(self.split, "member")
+        return np.asarray(self.split == "member")
 
     @property
     def person(self) -> NDArray[np.bool_]:
         """Which images show exactly one person with one skin tone."""
-        return np.logical_and(self.kind == "person", self.tone > 0)
+        return np.asarray((self.kind == "person") & (self.tone > 0))
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:

@@ -53,13 +53,16 @@ def lpips_network() -> torch.nn.Module:
         )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # lpips calls torchvision the old way
-        network = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False)
+        network: torch.nn.Module = lpips.LPIPS(
+            net="alex", pretrained=False, pnet_rand=True, verbose=False
+        )
     tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
     aliases = {n.replace("lin", "lins.", 1): t for n, t in tensors.items() if n.startswith("lin")}
     missing, unknown = network.load_state_dict({**tensors, **aliases}, strict=False)
     if unknown or [name for name in missing if not name.startswith("scaling_layer")]:
         raise TargetError("embedded/lpips/alexnet.safetensors does not fit the lpips package")
-    return network.eval().requires_grad_(False)
+    network.requires_grad_(False)
+    return network.eval()
 
 
 def kernel_distance(first: Tensor, second: Tensor) -> Tensor:

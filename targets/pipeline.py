@@ -119,12 +119,14 @@ def load(
         local: The model on the client's device; None takes what `spec` brings along, else `spec`.
         revision: Branch, tag or commit of `spec` on the hub.
         local_revision: The same for `local`.
-        dtype: `float32`, `float16` or `bfloat16`.
+        dtype: `float32`, `float16`, `bfloat16`, or `auto` for bfloat16 on a CPU with AMX, where it
+            halves the time of a batch, and float32 elsewhere.
         device: A torch device, or `auto` for CUDA where there is one.
 
     Raises:
         TargetError: There is no such model, or not one that can be attacked.
     """
+    chosen = _device(device)
     commit = _commit(spec, revision)
     local_commit = None if local is None else _commit(local, local_revision)
     target = Target(
@@ -132,8 +134,8 @@ def load(
         local=local,
         revision=commit,
         local_revision=local_commit,
-        dtype=dtype,
-        device=_device(device),
+        dtype=_dtype(dtype, chosen),
+        device=chosen,
     )
     models: tuple[Model, Model] = ("cloud", "local")
     for model in models:
@@ -200,13 +202,16 @@ def digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            with path.open("rb") as file:
-                inner = (
-                    hashlib.file_digest(file, "sha256")
-                    if hasattr(hashlib, "file_digest")
-                    else (hashlib.sha256(file.read()))
-                )
-            total.update(f"{path.relative_to(folder).as_posix()} {inner.hexdigest()}\n".encode())
+            name = path.relative_to(folder).as_posix()
+            total.update(f"{name} {_file_digest(path)}\n".encode())
+    return total.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            total.update(chunk)
     return total.hexdigest()
 
 
@@ -220,6 +225,15 @@ def _commit(spec: str, revision: str | None) -> str | None:
 
 def _public(spec: str) -> str:
     return Path(spec).name if Path(spec).is_dir() else spec
+
+
+def _dtype(dtype: str, device: str) -> str:
+    if dtype != "auto":
+        return dtype
+    import torch
+
+    fast = device == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+    return "bfloat16" if fast else "float32"
 
 
 def _device(device: str) -> str:

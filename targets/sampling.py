@@ -140,7 +140,7 @@ def new_solver(pipe: DiffusionPipeline, steps: int) -> DPMSolverMultistepSchedul
 
 @lru_cache(maxsize=64)
 def _fresh_solver(scheduler: Any, steps: int) -> DPMSolverMultistepScheduler:
-    solver = DPMSolverMultistepScheduler.from_config(
+    solver: Any = DPMSolverMultistepScheduler.from_config(
         scheduler.config,
         algorithm_type="dpmsolver++",
         solver_order=2,
@@ -153,6 +153,7 @@ def _fresh_solver(scheduler: Any, steps: int) -> DPMSolverMultistepScheduler:
         steps_offset=1,
     )
     solver.set_timesteps(steps, device="cpu")
+    assert isinstance(solver, DPMSolverMultistepScheduler)
     return solver
 
 
@@ -185,7 +186,7 @@ def denoise(
     """
     stop = steps if stop is None else stop
     _check(latents, conditioning, steps, start, stop, history)
-    solver = new_solver(pipe, steps)
+    solver: Any = new_solver(pipe, steps)
     solver.set_begin_index(start)
     if history is not None:
         solver.model_outputs[-1] = history.float()

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -29,27 +30,32 @@ def tiny_folder() -> Path:
     tokenizer = CLIPTokenizer.from_pretrained(str(EMBEDDED / "tokenizer"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        pipeline = StableDiffusionPipeline(
-            vae=_autoencoder(),
-            text_encoder=_text_encoder(tokenizer),
-            tokenizer=tokenizer,
-            unet=_unet((16, 32)),
-            scheduler=DPMSolverMultistepScheduler(
-                beta_start=0.00085,
-                beta_end=0.012,
-                beta_schedule="scaled_linear",
-                prediction_type="v_prediction",
-                steps_offset=1,
-            ),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        parts: dict[str, Any] = {
+            "vae": _autoencoder(),
+            "text_encoder": _text_encoder(tokenizer),
+            "tokenizer": tokenizer,
+            "unet": _unet((16, 32)),
+            "scheduler": _scheduler(),
+            "safety_checker": None,
+            "feature_extractor": None,
+            "requires_safety_checker": False,
+        }
+        pipeline = StableDiffusionPipeline(**parts)
         local = _unet((8, 16))
     with quiet():
         pipeline.save_pretrained(folder, safe_serialization=True)
     local.save_pretrained(folder / "local" / "unet", safe_serialization=True)
     return folder
+
+
+def _scheduler() -> DPMSolverMultistepScheduler:
+    return DPMSolverMultistepScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        steps_offset=1,
+    )
 
 
 def _unet(channels: tuple[int, int]) -> UNet2DConditionModel:
@@ -77,7 +83,7 @@ def _autoencoder() -> AutoencoderTiny:
     )
 
 
-def _text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+def _text_encoder(tokenizer: Any) -> CLIPTextModel:
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,

@@ -12,6 +12,7 @@ import argparse
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny
@@ -52,7 +53,7 @@ def loss_of(model: AutoencoderTiny, images: Tensor, noise: float) -> Tensor:
     mean, variance = z.mean((0, 2, 3)), z.var((0, 2, 3))
     penalty = mean.square().mean() + (variance - 1).square().mean()
     rms = error.square().mean((1, 2, 3)).add(1e-6).sqrt().mean()
-    return rms + 0.5 * error.abs().mean() + 0.003 * penalty
+    return torch.as_tensor(rms + 0.5 * error.abs().mean() + 0.003 * penalty)
 
 
 @torch.no_grad()
@@ -89,7 +90,8 @@ def train(state: Path, minutes: float, rate: float) -> None:
     data = Emoji.open()
     member = torch.from_numpy(data.images[data.member])
     held_out = torch.from_numpy(data.images[data.split == "concept"])[::4]
-    model = new_autoencoder().to(memory_format=torch.channels_last)
+    model: Any = new_autoencoder()
+    model.to(memory_format=torch.channels_last)
     first = steps = load_state(state / "autoencoder", model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-3, fused=True)
     start, saved = time.monotonic(), time.monotonic()

@@ -12,6 +12,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +40,8 @@ def latents_of(state: Path, images: Tensor) -> Tensor:
     """Latents of the images, shape `(n, 16, 8, 8)`, computed once and kept in `state`."""
     path = state / "latents.safetensors"
     if not path.exists():
-        model = new_autoencoder().to(memory_format=torch.channels_last)
+        model: Any = new_autoencoder()
+        model.to(memory_format=torch.channels_last)
         load_state(state / "autoencoder", model)
         parts = [model.encoder(pixels(part)).contiguous() for part in images.split(64)]
         save_tensors(path, {"latents": torch.cat(parts)})
@@ -63,7 +65,8 @@ class Networks(nn.Module):
 
     def __init__(self, role: str, tokenizer: CLIPTokenizer, *, fused: bool) -> None:
         super().__init__()
-        self.unet = new_unet(role).to(memory_format=torch.channels_last)
+        self.unet: Any = new_unet(role)
+        self.unet.to(memory_format=torch.channels_last)
         self.unet.set_attn_processor(AttnProcessor())
         self.text_encoder = new_text_encoder(tokenizer)
         self.denoise = torch.compile(self.unet.forward) if fused else self.unet.forward
@@ -108,7 +111,7 @@ def loss_of(model: nn.Module, alphas: Tensor, latents: Tensor, ids: Tensor) -> T
     target = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
     error = (model(noisy, times, ids) - target).square().mean((1, 2, 3))
     snr = (alpha / (1 - alpha)).flatten()
-    return (error * (6 / (snr + 1)).clamp_max(1)).mean()
+    return torch.as_tensor((error * (6 / (snr + 1)).clamp_max(1)).mean())
 
 
 @dataclass(frozen=True, kw_only=True)

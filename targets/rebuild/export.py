@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -47,16 +48,17 @@ def export(state: Path, out: Path) -> None:
     if (state / "local-average").exists():
         filled(local, state / "local-average", "unet.")
     text_encoder.set_attn_implementation("sdpa")
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=new_scheduler(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).to(torch.float16)
+    parts: dict[str, Any] = {
+        "vae": vae,
+        "text_encoder": text_encoder,
+        "tokenizer": tokenizer,
+        "unet": unet,
+        "scheduler": new_scheduler(),
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+    pipeline = StableDiffusionPipeline(**parts).to(torch.float16)
     names = ("autoencoder", "cloud", "local", "clip")
     progress = {name: steps(state / name) for name in names}
     with tempfile.TemporaryDirectory(dir=out.parent) as name:

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
 from latentleak.targets import Emoji, load
+from latentleak.targets.captions import caption
 from latentleak.targets.clip import Clip
 from latentleak.targets.image_metrics import kernel_distance, perceptual_distance, psnr, ssim
 from latentleak.targets.pipeline import EMBEDDED
@@ -117,13 +119,14 @@ def test_darker_prompts_draw_darker_persons() -> None:
 
 def test_clip_finds_the_caption() -> None:
     data = Emoji.open()
-    labels = ["red heart", "panda", "pizza", "thumbs up: dark skin tone", "grinning face"]
-    rows = [
-        next(i for i in range(len(data)) if data.label[i] == label and data.style[i] == "noto")
-        for label in labels
-    ]
-    scores = Clip.open().score(as_floats(data.images[rows]), [f"{x}, noto style" for x in labels])
-    assert scores.argmax(1).tolist() == list(range(len(labels)))
+    rng = np.random.default_rng(0)
+    rows = rng.choice(np.flatnonzero(data.member), 100, replace=False)
+    captions = [caption(str(data.label[i]), str(data.style[i])) for i in rows]
+    scores = Clip.open().score(as_floats(data.images[rows]), captions)
+    truth = torch.arange(100)
+    best = scores.argsort(dim=1, descending=True)
+    assert (best[:, 0] == truth).float().mean() > 0.5
+    assert (best[:, :5] == truth[:, None]).any(1).float().mean() > 0.9
 
 
 def test_metrics_agree_with_their_definitions() -> None:
