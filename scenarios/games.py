@@ -233,10 +233,9 @@ def judge(
         return score(adversary, own, sealed=setting.sealed, threads=setting.threads)
 
     scores = {}
-    with ThreadPoolExecutor(max_workers=2 if setting.sealed else 1) as pool:
-        for number, (name, said) in enumerate(
-            zip(adversaries, pool.map(one, adversaries), strict=True)
-        ):
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
+        for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
             scores[name] = said
             setting.progress("adversaries", number + 1, len(adversaries))
     return tuple(
