@@ -177,12 +177,13 @@ class _Referee:
         self, purpose: str, hidden: Sequence[Secret], gallery: Gallery | None
     ) -> Iterator[list[View]]:
         for game, secret in enumerate(hidden):
-            sessions = []
-            for session in range(self.arm.sessions):
-                output, view = self._session(secret, self._seed(purpose, game, session))
-                sessions.append(view)
+            played = [
+                self._session(secret, self._seed(purpose, game, session))
+                for session in range(self.arm.sessions)
+            ]
+            sessions = [view for _, view in played]
             if gallery is not None:
-                gallery.add(secret.candidates[secret.real], output, sessions[0])
+                gallery.add(secret.candidates[secret.real], played[0][0], sessions[0])
             self._progress(purpose, game, len(hidden))
             yield sessions
 

@@ -40,8 +40,11 @@ def test_the_library_imports_itself_relatively(path: Path) -> None:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module or ""]
+        banned = {*LAYERS, "latentleak", "pickle"}
+        if path.name == "lpips_backbone.py":
+            banned -= {"pickle"}  # reads one published pickle, once, with arrays alone allowed
         for name in names:
-            assert name.partition(".")[0] not in (*LAYERS, "latentleak", "pickle"), name
+            assert name.partition(".")[0] not in banned, name
 
 
 @pytest.mark.parametrize("layer", LAYERS)

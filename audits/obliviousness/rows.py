@@ -57,7 +57,7 @@ def disagreeing(arm: Trials, again: Trials, *, seed: int) -> list[str]:
         for each in (arm, again):
             won = int(wins_of(each, each.scores[name], _rng(seed, each, name, "ties")).sum())
             tables.append([won, len(each.truth) - won])
-        if fisher_exact(tables).pvalue <= SWAPPED_ALPHA / len(arm.scores):
+        if float(fisher_exact(tables)[1]) <= SWAPPED_ALPHA / len(arm.scores):
             found.append(name)
     return sorted(found)
 

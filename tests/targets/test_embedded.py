@@ -157,6 +157,15 @@ def test_lpips_layers_are_the_published_ones() -> None:
         assert torch.allclose(ours[name].float(), tensor, rtol=1e-3, atol=1e-6), name
 
 
+def test_lpips_in_half_precision_is_lpips() -> None:
+    """Distances of the published float32 weights, to 2e-5: `convert` without its `half`."""
+    images = torch.from_numpy(Emoji.open().images[[0, 1000, 2000, 3000]]).permute(0, 3, 1, 2) / 255
+    expected = torch.tensor([0.318059, 0.489594, 0.404891])
+    torch.testing.assert_close(
+        perceptual_distance(images[:3], images[1:]), expected, rtol=0, atol=2e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("first", "second"), [((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)), ((0.2, 0.2, 0.2), (0.8, 0.8, 0.8))]
 )
