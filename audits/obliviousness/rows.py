@@ -57,7 +57,8 @@ def disagreeing(arm: Trials, again: Trials, *, seed: int) -> list[str]:
         for each in (arm, again):
             won = int(wins_of(each, each.scores[name], _rng(seed, each, name, "ties")).sum())
             tables.append([won, len(each.truth) - won])
-        if float(fisher_exact(tables)[1]) <= SWAPPED_ALPHA / len(arm.scores):
+        result: Any = fisher_exact(tables)
+        if result.pvalue <= SWAPPED_ALPHA / len(arm.scores):
             found.append(name)
     return sorted(found)
 
