@@ -24,7 +24,7 @@ TINY = [
     "--set=scenario.full_shadow=1",
     "--set=scenario.cheap_shadow=24",
     "--set=scenario.sessions=1",
-    "--set=scenario.k=[2]",
+    "--set=defense.k=2",
     "--set=defense.steps=4",
 ]
 BROKEN = '''
