@@ -201,7 +201,7 @@ def test_the_report_is_written(first: tuple[Path, subprocess.CompletedProcess[st
     done = latentleak("report", "first", "--format=html,md", cwd=first[0])
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["first/report.html", "first/report.md"]
-    assert "NOT_REFUTED" in (first[0] / "first" / "report.md").read_text()
+    assert "NOT REFUTED" in (first[0] / "first" / "report.md").read_text()
 
 
 def test_run_from_python(tmp_path: Path) -> None:
