@@ -12,12 +12,15 @@ FULL = (
 )
 """Gender and skin tone, N = 10: prompts that the embedded model draws well."""
 
+SMALL = ("an old woman in her garden",)
+"""N = 6: every candidate is executed on the full model."""
+
 CHEAP = (
     *FULL,
     "a woman singer with medium skin, raising her hand",
     "a man artist with dark skin holding his brush",
     "portrait of a light-skinned lady by herself, she is smiling",
-    "an old woman in her garden",
+    *SMALL,
     "a middle-aged man walking with his cane",
     "a photo of a young actress on her way home, she wears a hat",
     "a young asian man with glasses",

@@ -49,9 +49,9 @@ class WhichPrompt:
     question = "Which of the candidate prompts did the client really ask for?"
     threat_model = ONE_CURIOUS_SERVER
     full_games: int = 20
-    full_shadow: int = 4
-    cheap_games: int = 160
-    cheap_shadow: int = 48
+    full_shadow: int = 2
+    cheap_games: int = 120
+    cheap_shadow: int = 40
     sessions: int = 2
     k: tuple[int, ...] = (5, 10)
 
@@ -135,14 +135,14 @@ class WhichPrompt:
         return judge(played, adversaries, self.threat_model, setting)
 
     def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
-        """Noninterference on the tiny model for all templates, on the chosen one for one."""
+        """Noninterference on the tiny model for every form of prompt, on the chosen one for one."""
         cheap = adjusted(defense, steps=2, k=1)
-        templates = (*prompts.CHEAP, *prompts.PRONOUNS)
+        templates = (*prompts.CHEAP[len(prompts.FULL) :], *prompts.PRONOUNS)
         found = [noninterference(cheap, setting.target("tiny"), templates, setting)]
         if self.full_games:
             full = adjusted(defense, k=self.k[0])
             target = setting.target("chosen")
-            found.append(noninterference(full, target, prompts.FULL[:1], setting))
+            found.append(noninterference(full, target, prompts.SMALL, setting))
         return tuple(found)
 
 

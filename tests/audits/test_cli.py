@@ -19,7 +19,7 @@ from latentleak.defenses.obclip.protocol import ObClip
 
 TINY = [
     "--model=tiny",
-    "--trials=120",
+    "--trials=100",
     "--set=scenario.full_games=2",
     "--set=scenario.full_shadow=1",
     "--set=scenario.cheap_shadow=24",
