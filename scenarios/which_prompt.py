@@ -29,6 +29,9 @@ from .contract import Arm, Setting, Trials, adjusted
 from .games import Played, Secret, judge, play, rekeyed, threads_for
 
 SERVER = Party("server/0")
+FINE = 40
+"""Cheap games of the full profile for each of the quick one: `detectable` falls to 0.05."""
+
 ONE_CURIOUS_SERVER = ThreatModel(coalition=(SERVER,))
 
 
@@ -58,17 +61,18 @@ class WhichPrompt:
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
         """Full games on the chosen model, one arm for each k, and cheap ones on the tiny model.
 
-        The full profile plays ten times as many. A defence that promises nothing is a control,
-        which a quarter of the cheap games settles.
+        The full profile plays ten times as many full games and `FINE` times as many cheap ones. A
+        defence that promises nothing is a control, which a quarter of the cheap games settles.
         """
         factor = 1 if profile == "quick" else 10
+        fine = 1 if profile == "quick" else FINE
         share = 1 if defense.claims else 4
         cheap = Arm(
             name="cheap",
             defense=adjusted(defense, steps=2, k=1),
             model="tiny",
             prompts=prompts.CHEAP,
-            games=max(1, self.cheap_games * factor // share),
+            games=max(1, self.cheap_games * fine // share),
             shadow=self.cheap_shadow * factor // share,
             sessions=self.sessions,
         )
@@ -163,13 +167,14 @@ class WhichPromptTimed(WhichPrompt):
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
         """One arm between real processes."""
         factor = 1 if profile == "quick" else 10
+        fine = 1 if profile == "quick" else FINE
         return (
             Arm(
                 name="tcp",
                 defense=adjusted(defense, steps=2, k=1),
                 model="tiny",
                 prompts=prompts.FULL,
-                games=self.games * factor,
+                games=self.games * fine,
                 shadow=self.shadow * factor,
                 timed=True,
             ),

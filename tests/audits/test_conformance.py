@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from latentleak.audits.catalog import BUILT_IN, UnknownNameError, entries, spec_of
+from latentleak.audits.catalog import BUILT_IN, Entry, UnknownNameError, entries, spec_of
 from latentleak.audits.config import UsageError
 from latentleak.audits.conformance import check
 from latentleak.defenses.claims import Obliviousness
 
 
 @pytest.mark.parametrize("entry", [e for e in BUILT_IN if e.kind != "scenario"], ids=lambda e: e.id)
-def test_ours_conform(entry: object) -> None:
-    assert check(entry.kind, entry.id) == []  # type: ignore[attr-defined]
+def test_ours_conform(entry: Entry) -> None:
+    assert check(entry.kind, entry.id) == []
 
 
 @pytest.mark.parametrize("entry", BUILT_IN, ids=lambda e: e.id)
-def test_the_catalog_says_what_the_classes_say(entry: object) -> None:
-    kind = spec_of(entry.kind, entry.id).find()  # type: ignore[attr-defined]
+def test_the_catalog_says_what_the_classes_say(entry: Entry) -> None:
+    kind = spec_of(entry.kind, entry.id).find()
     assert dataclasses.is_dataclass(kind)
-    if entry.kind == "scenario":  # type: ignore[attr-defined]
-        assert kind.name == entry.id  # type: ignore[attr-defined]
-        assert kind.question == entry.claim  # type: ignore[attr-defined]
+    if entry.kind == "scenario":
+        assert kind.name == entry.id
+        assert kind.question == entry.claim
     claims = getattr(kind(), "claims", ())
     if any(isinstance(claim, Obliviousness) for claim in claims):
-        assert "1/N + slack" in entry.claim  # type: ignore[attr-defined]
+        assert "1/N + slack" in entry.claim
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentleak.audits.obliviousness.audit import RESOLUTION
 from latentleak.audits.selfcheck.broken_obclip import BROKEN, RandomSubset
-from latentleak.audits.statistics import binomial_p_value
+from latentleak.audits.statistics import advantage, binomial_p_value
 from latentleak.defenses.obclip.protocol import ObClip
 from latentleak.defenses.plain import Plain
 from latentleak.defenses.seeds import stream
 from latentleak.scenarios import prompts
 from latentleak.scenarios.contract import Setting, Trials, adjusted, derangement
-from latentleak.scenarios.which_prompt import WhichPrompt, draw, noninterference
+from latentleak.scenarios.which_prompt import WhichPrompt, WhichPromptTimed, draw, noninterference
 from latentleak.targets.pipeline import Target
 
 SCENARIO = WhichPrompt(full_games=2, full_shadow=1, cheap_games=4, cheap_shadow=2, sessions=2)
@@ -117,3 +118,16 @@ def test_a_random_subset_holds_the_real_prompt_and_half_of_the_others() -> None:
     rows = RandomSubset().procedure.choose(template, stream(1, "x"))
     assert template.real in rows
     assert len(rows) == 1 + 9 // 2
+
+
+@pytest.mark.parametrize(("profile", "resolution"), RESOLUTION.items())
+@pytest.mark.parametrize("scenario", [WhichPrompt(), WhichPromptTimed()])
+def test_each_profile_plays_enough_games_for_its_resolution(
+    scenario: WhichPrompt, profile: str, resolution: float
+) -> None:
+    arms = [arm for arm in scenario.arms(ObClip(), profile) if not arm.control_of]
+    rows = len(arms) * (len(scenario.adversaries()) + 1)
+    arm = next(arm for arm in arms if arm.name in ("cheap", "tcp"))
+    counts = [len(secret.candidates) for secret in draw(arm, arm.games, 0, "game")]
+    test = advantage(0, arm.games, candidates=counts, slack=0.02, alpha=0.005 / rows)
+    assert test.detectable <= resolution
