@@ -1,0 +1,1 @@
+"""What do CKKS parameters and partial encryption really protect?"""

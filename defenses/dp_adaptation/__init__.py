@@ -1,0 +1,1 @@
+"""Adaptation from noisy aggregated embeddings under differential privacy (DPAgg-TI)."""

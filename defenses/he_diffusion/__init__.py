@@ -1,0 +1,1 @@
+"""HE-Diffusion: CKKS encryption of part of the latent during denoising."""
