@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from ..defenses.codec import Array
 from ..defenses.views import Views
 
 Scores = npt.NDArray[np.float64]
@@ -21,6 +22,8 @@ class Question(str, enum.Enum):
     """Which game is played."""
 
     WHICH_PROMPT = "which-prompt"
+    WAS_IT_USED = "was-it-used"
+    WHICH_RECORD = "which-record"
 
 
 class Knowledge(str, enum.Enum):
@@ -30,6 +33,8 @@ class Knowledge(str, enum.Enum):
     CANDIDATES = "candidates"
     WEIGHTS = "weights"
     SHADOW = "shadow"
+    TARGET = "target"
+    OTHERS = "others"
 
 
 class Behavior(str, enum.Enum):
@@ -65,11 +70,16 @@ class Auxiliary:
         candidates: Per game, the candidate prompts in canonical order.
         shadow: Labelled executions on other secrets and coins.
         weights: Target reference (specification and SHA-256 digests), never tensors.
+        target: The record in question and what stands in its place in the other world, as
+            arrays by name: `record`, `replacement`, and pictures where there are any.
+        others: All other records, shape (n - 1, d).
     """
 
     candidates: tuple[tuple[str, ...], ...] | None = None
     shadow: Shadow | None = None
     weights: Mapping[str, Any] | None = None
+    target: Mapping[str, Array] | None = None
+    others: Array | None = None
 
     def save(self, folder: Path) -> None:
         """Write the facts as JSON and a file of views."""
@@ -79,6 +89,12 @@ class Auxiliary:
             labels = [int(i) for i in self.shadow.labels]
             facts["shadow"] = {"candidates": self.shadow.candidates, "labels": labels}
         (folder / "auxiliary.json").write_text(json.dumps(facts))
+        arrays = {f"target/{name}": array for name, array in (self.target or {}).items()}
+        if self.others is not None:
+            arrays["others"] = self.others
+        if arrays:
+            with (folder / "records.npz").open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Auxiliary:
@@ -92,7 +108,15 @@ class Auxiliary:
                 labels=np.array(facts["shadow"]["labels"], dtype=np.int64),
             )
         candidates = None if facts["candidates"] is None else _texts(facts["candidates"])
-        return cls(candidates=candidates, shadow=shadow, weights=facts["weights"])
+        arrays = _arrays(folder / "records.npz")
+        target = {k.removeprefix("target/"): v for k, v in arrays.items() if k != "others"}
+        return cls(
+            candidates=candidates,
+            shadow=shadow,
+            weights=facts["weights"],
+            target=target or None,
+            others=arrays.get("others"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +154,10 @@ class ThreatModel:
             weights=dict(facts.weights)
             if Knowledge.WEIGHTS in self.knows and facts.weights is not None
             else None,
+            target=dict(facts.target)
+            if Knowledge.TARGET in self.knows and facts.target is not None
+            else None,
+            others=facts.others if Knowledge.OTHERS in self.knows else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +176,8 @@ class Guesses:
 
     Attributes:
         scores: Shape (games, candidates); NaN where a game has fewer candidates. A row of NaN
-            is a game that the attack failed on: it counts as a wrong guess.
+            is a game that the attack failed on: it counts as a wrong guess. Membership games
+            have one column, higher means "it was used".
     """
 
     scores: Scores
@@ -207,6 +236,13 @@ def empty_scores(candidates: Sequence[Sequence[str]]) -> Scores:
     for row, texts in zip(scores, candidates, strict=True):
         row[: len(texts)] = 0.0
     return scores
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def _texts(rows: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

@@ -48,6 +48,7 @@ class Entry:
         return asdict(self)
 
 
+DPAGG = "Peetathawatchai et al., DPAgg-TI, SaTML 2026, https://arxiv.org/abs/2411.14639"
 OBCLIP = "Wu et al., ObCLIP, NeurIPS 2025, https://arxiv.org/abs/2510.04153"
 BUILT_IN = (
     Entry(
@@ -66,6 +67,37 @@ BUILT_IN = (
         claim="none: the control that every leak is measured against",
     ),
     Entry(
+        kind="defense",
+        id="dpagg-ti",
+        path="latentleak.defenses.dp_adaptation.aggregation:Aggregation",
+        summary="Publish the noisy mean of one textual inversion per private image.",
+        paper=DPAGG,
+        claim="(epsilon, delta)-DP of one image, replace-one",
+    ),
+    Entry(
+        kind="defense",
+        id="dp-guidance",
+        path="latentleak.defenses.dp_adaptation.aggregation:Centroid",
+        summary="Publish the noisy centroid of image features, as a target of guidance.",
+        paper=f"{DPAGG} (version 1)",
+        claim="(epsilon, delta)-DP of one image, replace-one",
+    ),
+    Entry(
+        kind="defense",
+        id="dp-sgd-ti",
+        path="latentleak.defenses.dp_adaptation.dp_sgd:DpSgdInversion",
+        summary="Train one embedding on all private images by DP-SGD.",
+        paper="Abadi et al., DP-SGD, CCS 2016, https://arxiv.org/abs/1607.00133",
+        claim="(epsilon, delta)-DP of one image, add-remove",
+    ),
+    Entry(
+        kind="defense",
+        id="plain-mean",
+        path="latentleak.defenses.dp_adaptation.baselines:PlainMean",
+        summary="Publish the mean of the embeddings as it is.",
+        claim="none: the control that releases are measured against",
+    ),
+    Entry(
         kind="scenario",
         id="which-prompt",
         path="latentleak.scenarios.which_prompt:WhichPrompt",
@@ -80,6 +112,14 @@ BUILT_IN = (
         summary="The same question over TCP, where the server has a real clock.",
         paper=OBCLIP,
         claim="Does the client's response time tell the server which candidate is real?",
+    ),
+    Entry(
+        kind="scenario",
+        id="was-my-image-used",
+        path="latentleak.scenarios.was_my_image_used:WasMyImageUsed",
+        summary="Anyone who holds a release guesses whether one image was used.",
+        paper=DPAGG,
+        claim="Was my image in the collection that the model was adapted to?",
     ),
     *(
         Entry(kind="adversary", id=name, path=f"latentleak.adversaries.{path}", summary=summary)
@@ -106,6 +146,26 @@ BUILT_IN = (
                 "trained-classifier",
                 "classifier:TrainedClassifier",
                 "Logistic regression on everything in the view.",
+            ),
+            (
+                "likelihood-ratio",
+                "likelihood_ratio:LikelihoodRatio",
+                "The most powerful test of a record in a noisy average.",
+            ),
+            (
+                "reference-vector",
+                "reference_vector:ReferenceVector",
+                "Does the released vector explain this image better than another?",
+            ),
+            (
+                "look-alike",
+                "look_alike:LookAlike",
+                "Do generated pictures look like this image?",
+            ),
+            (
+                "subtraction",
+                "subtraction:Subtraction",
+                "Take the known records out of an average; what is left is the unknown one.",
             ),
         )
     ),

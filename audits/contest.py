@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adversaries.contract import Adversary
-from ..defenses.claims import Obliviousness
-from ..defenses.protocol import Defense
+from ..defenses.claims import Claim, DifferentialPrivacy, Obliviousness
+from ..defenses.protocol import Defense, Mechanism
 from ..defenses.spec import Spec
 from ..scenarios.contract import Scenario, Setting, Trials
 from ..scenarios.games import slug
+from .case import Case
 from .catalog import name_of, spec_of
 from .config import RunConfig, UsageError, configured
 from .folder import RunFolder, versions
-from .obliviousness.audit import Case, audit
 from .verdict import Finding, Role, Verdict
 
-PLAIN = "plain"
-DEFAULT_DEFENSE = "obclip"
+Audit = Callable[..., Finding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Contest:
         id: `scenario/defence`.
         scenario: Configured.
         defense: Configured.
-        role: Claim if the defence promises obliviousness, else control.
+        role: Claim if the defence promises what the scenario is about, else control.
         claim: What is audited.
         adversaries: By name.
         expected: Verdict of a control.
@@ -38,9 +37,9 @@ class Contest:
 
     id: str
     scenario: Scenario
-    defense: Defense
+    defense: Defense | Mechanism
     role: Role
-    claim: Obliviousness
+    claim: Claim
     adversaries: Mapping[str, Adversary]
     expected: Verdict | None = None
 
@@ -100,40 +99,88 @@ class Contest:
             },
             artifacts=[folder.artifact(f"artifacts/{name}", caption) for name, caption in shown],
         )
-        return audit(case, alpha=alpha, profile=config.profile, seed=config.seed)
+        return audit_of(self.claim)(case, alpha=alpha, profile=config.profile, seed=config.seed)
+
+
+def audit_of(claim: Claim) -> Audit:
+    """The audit of a type of claim, imported when it is needed.
+
+    Raises:
+        TypeError: If no audit takes such claims.
+    """
+    if isinstance(claim, Obliviousness):
+        from .obliviousness.audit import audit as oblivious
+
+        return oblivious
+    if isinstance(claim, DifferentialPrivacy):
+        from .dp_epsilon.audit import audit as private
+
+        return private
+    raise TypeError(
+        f"claim={claim} has no audit; claims of type {type(claim).__name__} are not run"
+    )
 
 
 def contests(config: RunConfig, scenarios: Sequence[str]) -> tuple[Contest, ...]:
-    """The chosen defence and the undefended pipeline, in every scenario.
+    """The chosen defence, or the scenario's own, and the scenario's controls.
 
     Raises:
-        UsageError: If a name, a field or a coalition does not exist.
+        UsageError: If a name, a field or a coalition does not exist, or `--defense` plays in none
+            of the scenarios.
     """
-    chosen = config.defense or DEFAULT_DEFENSE
     found = []
     for name in scenarios:
         scenario = scenario_of(name, config)
+        chosen = scenario.defenses if config.defense is None else (config.defense,)
+        if len(scenarios) > 1 and not all(plays(scenario, each) for each in chosen):
+            continue
         adversaries = _adversaries(scenario, config.adversaries)
-        for defense in dict.fromkeys((chosen, PLAIN)):
-            settings = config.under("defense") if defense == chosen else {}
+        for defense in dict.fromkeys((*chosen, *scenario.controls)):
+            settings = config.under("defense") if defense in chosen else {}
             built = configured(spec_of("defense", defense).build(), settings, "defense")
-            found.append(contest(scenario, name_of("defense", defense), built, adversaries))
+            label = name_of("defense", defense)
+            expected = Verdict.REFUTED if defense in scenario.controls else None
+            found.append(contest(scenario, label, built, adversaries, expected=expected))
+    if not found:
+        raise UsageError(f"defense={config.defense!r} plays in none of {', '.join(scenarios)}")
     return tuple(found)
 
 
+def plays(scenario: Scenario, defense: str) -> bool:
+    """Whether a defence is of the kind that a scenario is about."""
+    kind = spec_of("defense", defense).find()
+    return hasattr(kind, "release") == (scenario.about is DifferentialPrivacy)
+
+
 def contest(
-    scenario: Scenario, name: str, defense: Defense, adversaries: Mapping[str, Adversary]
+    scenario: Scenario,
+    name: str,
+    defense: Any,
+    adversaries: Mapping[str, Adversary],
+    *,
+    expected: Verdict | None = None,
 ) -> Contest:
-    """Audit the defence's own obliviousness claim; without one it is a control."""
-    claim = next((c for c in defense.claims if isinstance(c, Obliviousness)), None)
+    """Audit the defence's own claim of the scenario's type; without one it is a control.
+
+    Raises:
+        UsageError: If the defence is not of the kind that the scenario plays.
+    """
+    if hasattr(defense, "release") != (scenario.about is DifferentialPrivacy):
+        raise UsageError(
+            f"defense={name!r} does not play in {scenario.name}, which is about "
+            f"{scenario.about.__name__}; try {', '.join(scenario.defenses)}"
+        )
+    claim = next((c for c in defense.claims if isinstance(c, scenario.about)), None)
+    if claim is None and expected is None:
+        expected = Verdict.REFUTED
     return Contest(
         id=f"{scenario.name}/{name}",
         scenario=scenario,
         defense=defense,
-        role=Role.CONTROL if claim is None else Role.CLAIM,
-        claim=claim or Obliviousness(),
+        role=Role.CLAIM if expected is None else Role.CONTROL,
+        claim=claim or scenario.claim,
         adversaries=adversaries,
-        expected=Verdict.REFUTED if claim is None else None,
+        expected=expected,
     )
 
 
@@ -171,7 +218,7 @@ def _adversaries(scenario: Scenario, names: Sequence[str]) -> Mapping[str, Adver
             chosen[label] = own[label]
         else:
             chosen[name_of("adversary", name)] = spec_of("adversary", name).build()
-    return {**chosen, "intersection": own["intersection"]}
+    return {**chosen, scenario.optimum: own[scenario.optimum]}
 
 
 def _printed(trials: Trials) -> Trials:

@@ -12,9 +12,9 @@ from typing import Any
 
 from ..scenarios.contract import Progress, Setting, Trials, silent
 from ..targets.pipeline import Target, load
-from .catalog import entries
+from .catalog import entries, name_of
 from .config import RunConfig
-from .contest import PLAIN, Contest, contests
+from .contest import Contest, contests
 from .folder import RunFolder, host, versions
 from .report.read import load_findings
 from .statistics import split_alpha
@@ -153,7 +153,7 @@ def _findings(
     return tuple(
         each.finding(
             trials[each.id],
-            trials[f"{each.scenario.name}/{PLAIN}"],
+            trials[f"{each.scenario.name}/{name_of('defense', each.scenario.controls[0])}"],
             config=config,
             folder=folder,
             setting=setting,

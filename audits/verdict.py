@@ -37,19 +37,19 @@ class Row:
         arm: Set of games.
         metric: What `estimate` measures.
         n: Games, failed ones included.
-        wins: Games won (expected wins rounded by tie-breaking are whole numbers).
+        wins: Games won; None where nothing is won, such as in a test of means.
         chance: Value of the metric for an attacker who saw nothing.
         estimate: Metric less chance.
         interval: Two-sided interval of `estimate` at `level`.
         p_value: Of the claim's null hypothesis, before Holm.
         p_adjusted: After Holm over all rows of the claim.
-        critical: Wins from which this row alone refutes at `level`.
+        critical: Wins from which this row alone refutes at `level`; None without wins.
         detectable: Smallest true effect found with probability 0.9.
         ceiling: Largest lower bound that these games could have shown.
         alpha: The claim's level, against which `p_adjusted` is held.
         level: alpha / rows: of `interval`, `critical`, `detectable` and `ceiling`, which so hold
             for all rows at once.
-        swapped: The same adversary on the views of other executions: wins, n, p_value, holds.
+        swapped: The same adversary on the views of other executions: n, p_value, holds.
         games: Facts of the arm: model, sessions, candidates, shadow games, timed, sealed.
     """
 
@@ -57,13 +57,13 @@ class Row:
     arm: str
     metric: str
     n: int
-    wins: int
+    wins: int | None
     chance: float
     estimate: float
     interval: tuple[float, float]
     p_value: float
     p_adjusted: float
-    critical: int
+    critical: int | None
     detectable: float
     ceiling: float
     alpha: float
@@ -112,7 +112,8 @@ class Finding:
         estimate: The strongest row's, or None with `reason`.
         interval: Two-sided, simultaneous over the rows at `alpha`.
         ceiling: The strongest row's.
-        detectable: The worst over adversaries of their best arm.
+        detectable: The worst over adversaries of their best arm, in advantage or normalized
+            leakage whatever the metric.
         resolution: What `detectable` must not exceed for NOT_REFUTED.
         alpha: This claim's share of the run's alpha.
         n: Games of the strongest row.

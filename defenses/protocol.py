@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..targets.pipeline import Target
 from ..targets.work import meter
-from .claims import Claim
+from .claims import Claim, Neighbours
 from .codec import Array
 from .seeds import derive
 from .transcript import Transcript
@@ -55,12 +56,57 @@ class Defense(Protocol):
         ...
 
 
+class Space(str, enum.Enum):
+    """What a record of a mechanism is, so that a scenario can make some."""
+
+    TOKEN = "token embedding"
+    IMAGE = "image feature"
+    GRADIENT = "gradient"
+    ANY = "any vector"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What everybody knows of a release: it publishes noisy sums of bounded records.
+
+    Attributes:
+        neighbours: Which two data sets are told apart.
+        clip: Bound on the norm of a record.
+        normalize: Whether every record is scaled to `clip`.
+        divisor: Public number by which a sum is divided; 1 for a sum.
+        rate: Probability that a record is in one sum.
+        sigma: Standard deviation of the noise on each coordinate of what is published.
+        rounds: Noisy sums published side by side.
+    """
+
+    neighbours: Neighbours
+    clip: float
+    normalize: bool
+    divisor: int
+    rate: float
+    sigma: float
+    rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {**asdict(self), "neighbours": self.neighbours.value}
+
+
 class Mechanism(Protocol):
     """A differentially private release, batched over trials."""
 
     @property
+    def space(self) -> Space:
+        """What its records are."""
+        ...
+
+    @property
     def claims(self) -> tuple[Claim, ...]:
         """What is promised to each record."""
+        ...
+
+    def terms(self, records: int) -> Terms:
+        """What is public of a release of so many records; looks at no data."""
         ...
 
     def release(self, records: Sequence[Any], rng: np.random.Generator, *, trials: int) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..adversaries.contract import Adversary, Scores, ThreatModel
+from ..defenses.claims import Claim
 from ..defenses.protocol import Defense
 from ..targets.pipeline import Target
 
@@ -127,14 +128,56 @@ class Setting:
     progress: Progress = silent
 
 
+class NamedArm(Protocol):
+    """What every set of games has, whatever is played in it."""
+
+    @property
+    def name(self) -> str:
+        """Unique within a scenario and defence."""
+        ...
+
+    @property
+    def defense(self) -> Any:
+        """The defence as configured for this arm."""
+        ...
+
+
 class Scenario(Protocol):
-    """A question asked of a defence."""
+    """A question asked of a defence.
+
+    Attributes:
+        name: Its id.
+        question: In one sentence.
+        threat_model: Who is curious, knowing what.
+        optimum: Name of an adversary that succeeds on the undefended pipeline.
+    """
 
     name: str
     question: str
     threat_model: ThreatModel
+    optimum: str
 
-    def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
+    @property
+    def about(self) -> type[Any]:
+        """Type of the claims that it puts to the test."""
+        ...
+
+    @property
+    def claim(self) -> Claim:
+        """What controls, which promise nothing, are held against."""
+        ...
+
+    @property
+    def defenses(self) -> tuple[str, ...]:
+        """Ids of the defences that it is about."""
+        ...
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Ids or paths of what it must refute, the undefended pipeline first."""
+        ...
+
+    def arms(self, defense: Any, profile: str) -> tuple[Any, ...]:
         """The sets of games that `profile` plays against `defense`."""
         ...
 
@@ -142,7 +185,7 @@ class Scenario(Protocol):
         """Who plays."""
         ...
 
-    def play(self, arm: Arm, adversaries: Mapping[str, Adversary], setting: Setting) -> Any:
+    def play(self, arm: Any, adversaries: Mapping[str, Adversary], setting: Setting) -> Any:
         """Play one arm; what it returns goes to `judge`."""
         ...
 
@@ -152,7 +195,7 @@ class Scenario(Protocol):
         """Hand the views of all arms to every adversary, and count."""
         ...
 
-    def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
+    def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
         """Exact arguments, such as byte-identical views."""
         ...
 

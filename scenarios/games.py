@@ -23,7 +23,7 @@ from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import Party
 from ..targets.pipeline import Target
-from .contract import Arm, Setting, Trials, derangement
+from .contract import Arm, NamedArm, Setting, Trials, derangement
 from .pictures import Gallery
 
 
@@ -145,7 +145,7 @@ def rekeyed(arm: Arm, setting: Setting) -> Setting:
     return replace(setting, seed=int(path.read_text()))
 
 
-def slug(arm: Arm) -> str:
+def slug(arm: NamedArm) -> str:
     """File name of an arm under its defence."""
     text = f"{type(arm.defense).__name__}-{arm.name}".lower()
     return "".join(letter if letter.isalnum() else "-" for letter in text)

@@ -19,6 +19,7 @@ from ..adversaries.plausibility import Plausibility
 from ..adversaries.position import Position
 from ..adversaries.residue import TemplateResidue
 from ..adversaries.timing import Timing
+from ..defenses.claims import Obliviousness
 from ..defenses.obclip.protocol import ObClip
 from ..defenses.protocol import Defense, execute
 from ..defenses.seeds import derive, stream
@@ -51,6 +52,11 @@ class WhichPrompt:
     name = "which-prompt"
     question = "Which of the candidate prompts did the client really ask for?"
     threat_model = ONE_CURIOUS_SERVER
+    about = Obliviousness
+    claim = Obliviousness()
+    defenses = ("obclip",)
+    controls = ("plain",)
+    optimum = "intersection"
     full_games: int = 20
     full_shadow: int = 2
     cheap_games: int = 120

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from ...defenses.claims import Obliviousness
-from ...scenarios.contract import Trials
+from ..case import Case
 from ..statistics import held_out_leakage
-from ..verdict import Control, Finding, Role, Row, Verdict
+from ..verdict import Control, Finding, Row, Verdict
 from .rows import METRIC, disagreeing, rows_of
 
 RESOLUTION = {"quick": 0.25, "full": 0.05}
@@ -17,37 +16,6 @@ RESOLUTION = {"quick": 0.25, "full": 0.05}
 
 RETRIEVAL = 0.9
 """Success on the undefended pipeline that shows an adversary to work."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """What is audited, and what it is compared with.
-
-    Attributes:
-        id: `scenario/defence`.
-        scenario: Name.
-        question: In one sentence.
-        defense: Name and specification.
-        claim: Candidates, slack, assumptions.
-        role: Claim, or control with an `expected` verdict.
-        trials: Arms of the defence.
-        reference: Arms of the undefended pipeline.
-        exact: Exact arguments.
-    """
-
-    id: str
-    scenario: str
-    question: str
-    defense: Mapping[str, Any]
-    claim: Obliviousness
-    role: Role
-    trials: Sequence[Trials]
-    reference: Sequence[Trials]
-    expected: Verdict | None = None
-    exact: Sequence[Mapping[str, Any]] = ()
-    threat_model: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    artifacts: Sequence[Mapping[str, str]] = ()
 
 
 def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
@@ -63,22 +31,19 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         profile: `quick` or `full`, sets the resolution.
         seed: Seed of the draws that break ties.
     """
+    claim = case.claim
+    if not isinstance(claim, Obliviousness):
+        raise TypeError(f"claim={claim} must be of type Obliviousness")
     arms = [each for each in case.trials if not each.facts.get("control_of")]
-    rows = rows_of(arms, slack=case.claim.slack, alpha=alpha, seed=seed)
-    controls = _controls(case, rows, alpha, seed)
+    rows = rows_of(arms, slack=claim.slack, alpha=alpha, seed=seed)
+    controls = _controls(case, rows, claim.slack, alpha, seed)
     resolution = RESOLUTION[profile]
     detectable = _worst_detectable(rows)
     honest = [row for row in rows if row.swapped["holds"]]
     strongest = min(honest or rows, key=_strength)
     verdict, reason = _verdict(strongest, controls, detectable, resolution)
     return Finding(
-        id=case.id,
-        scenario=case.scenario,
-        question=case.question,
-        defense=case.defense,
-        role=case.role,
-        expected=case.expected,
-        claim=case.claim.to_dict(),
+        **case.finding_fields(),
         verdict=verdict,
         reason=reason,
         metric=strongest.metric,
@@ -90,13 +55,8 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         alpha=alpha,
         n=strongest.n,
         rows=rows,
-        exact=tuple(case.exact),
         measures=_measures(rows, alpha),
         controls=controls,
-        threat_model=case.threat_model,
-        provenance=case.provenance,
-        artifacts=tuple(case.artifacts),
-        timed=any(trials.facts.get("timed", False) for trials in case.trials),
     )
 
 
@@ -139,7 +99,9 @@ def _worst_detectable(rows: Sequence[Row]) -> float:
     return max(best.values())
 
 
-def _controls(case: Case, rows: Sequence[Row], alpha: float, seed: int) -> tuple[Control, ...]:
+def _controls(
+    case: Case, rows: Sequence[Row], slack: float, alpha: float, seed: int
+) -> tuple[Control, ...]:
     cheating = sorted({row.adversary for row in rows if not row.swapped["holds"]})
     controls = [
         Control(
@@ -152,9 +114,9 @@ def _controls(case: Case, rows: Sequence[Row], alpha: float, seed: int) -> tuple
     controls += _rekeyed(case, seed)
     if case.reference:
         arms = [each for each in case.reference if not each.facts.get("control_of")]
-        plain = rows_of(arms, slack=case.claim.slack, alpha=alpha, seed=seed)
-        best = max((r for r in plain if r.metric == METRIC), key=lambda r: r.wins / r.n)
-        rate = best.wins / best.n
+        plain = rows_of(arms, slack=slack, alpha=alpha, seed=seed)
+        best = max((r for r in plain if r.metric == METRIC), key=_rate)
+        rate = _rate(best)
         controls.append(
             Control(
                 name="undefended pipeline",
@@ -190,7 +152,8 @@ def _measures(rows: Sequence[Row], alpha: float) -> tuple[dict[str, Any], ...]:
         mine = [row for row in rows if row.arm == arm and row.metric == METRIC]
         level = alpha / len(mine)
         leaks = {
-            r.adversary: held_out_leakage(r.wins, r.n, prior=r.chance, alpha=level) for r in mine
+            r.adversary: held_out_leakage(r.wins or 0, r.n, prior=r.chance, alpha=level)
+            for r in mine
         }
         name = max(leaks, key=lambda key: leaks[key].lower + 1e-9 * leaks[key].success)
         leak = leaks[name]
@@ -207,3 +170,7 @@ def _measures(rows: Sequence[Row], alpha: float) -> tuple[dict[str, Any], ...]:
             }
         )
     return tuple(measured)
+
+
+def _rate(row: Row) -> float:
+    return (row.wins or 0) / row.n

@@ -15,7 +15,7 @@ from .order import rows_worst_first
 from .read import Artifact, load_artifact
 
 ROW_HEAD = (
-    *("adversary", "arm", "won", "chance", "estimate", "interval", "adjusted p"),
+    *("adversary", "arm", "games", "chance", "estimate", "interval", "adjusted p"),
     *("critical", "detectable", "ceiling", "swapped views"),
 )
 MEASURE_HEAD = ("measure", "where", "value", "interval", "p", "games", "detectable", "ceiling", "")
@@ -198,7 +198,7 @@ def _line(row: Row) -> Line:
     cells = (
         row.adversary,
         row.arm,
-        f"{text(row.wins)}/{text(row.n)}",
+        text(row.n) if row.wins is None else f"{row.wins}/{row.n}",
         formats.share(row.chance),
         formats.signed(row.estimate),
         formats.interval(row.interval),
@@ -221,8 +221,8 @@ def _swapped(swapped: Mapping[str, Any]) -> str:
     if not swapped:
         return formats.UNMEASURED
     verdict = "prior" if swapped.get("holds") else "ABOVE PRIOR"
-    won = f"{text(swapped.get('wins'))}/{text(swapped.get('n'))}"
-    return f"{verdict}: {won}, p {formats.p_value(swapped.get('p_value'))}"
+    won = f"{text(swapped['wins'])}/{text(swapped.get('n'))}, " if "wins" in swapped else ""
+    return f"{verdict}: {won}p {formats.p_value(swapped.get('p_value'))}"
 
 
 def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from . import formats, svg, words
 from .cards import Card
@@ -10,15 +11,73 @@ from .cards import Card
 WIDTH, HEIGHT = 480, 372
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parties:
+    """What the boxes and edges of the diagram say.
+
+    Attributes:
+        trusted: Above the boundary.
+        curious: Below it.
+        holds: Title and note of the box that has the secret.
+        ends: Title and note of the box that has the result.
+        kept: On the edge between them.
+        out: On the edge down across the boundary.
+        back: On the edge up again; empty where nothing returns.
+        seen: Title and note of the curious box.
+        sentence: The same in words, for those who cannot see it.
+    """
+
+    trusted: str
+    curious: str
+    holds: tuple[str, str]
+    ends: tuple[str, str]
+    kept: str
+    out: str
+    back: str
+    seen: tuple[str, str]
+    sentence: str
+
+
+def parties(coalition: Sequence[str]) -> Parties:
+    """A protocol between client and servers, or a publication by a curator."""
+    who = formats.joined(coalition) or "server"
+    if words.released(coalition):
+        return Parties(
+            trusted="curator: trusted",
+            curious="everybody: curious",
+            holds=("holds the records", "private images"),
+            ends=("averages them", "clipped, with noise"),
+            kept="stays with the curator",
+            out="",
+            back="release",
+            seen=("the public", "keeps all it sees"),
+            sentence="The curator publishes a release across the trust boundary. ",
+        )
+    return Parties(
+        trusted="client's device: trusted",
+        curious="server side: honest but curious",
+        holds=("holds the secret", "prompt and coins"),
+        ends=("ends with", "the finished picture"),
+        kept="stays on the device",
+        out="requests",
+        back="replies",
+        seen=(svg.cut(who, 20), "keeps all it sees"),
+        sentence=(
+            f"The client sends requests across the trust boundary to {who} and gets replies. "
+        ),
+    )
+
+
 def flow(card: Card, coalition: Sequence[str], name: str) -> str:
     """The diagram of one game; its leak edge carries the strongest measurement of `card`."""
-    servers = formats.joined(coalition) or "server"
+    who = parties(coalition)
     return svg.picture(
         [
-            *_lanes(),
-            *_client(),
-            *_server(servers),
-            *_edges(name),
+            *_lanes(who),
+            *_box(14, who.holds),
+            *_box(318, who.ends),
+            *_seen(who),
+            *_edges(who, name),
             *_leak(card, name),
         ],
         name=name,
@@ -26,8 +85,7 @@ def flow(card: Card, coalition: Sequence[str], name: str) -> str:
         height=HEIGHT,
         title="Data flow and trust boundary",
         description=(
-            f"To be hidden: {words.secret(card.finding.claim)}. "
-            f"The client sends requests across the trust boundary to {servers} and gets replies. "
+            f"To be hidden: {words.secret(card.finding.claim)}. {who.sentence}"
             f"Reading that view, the strongest adversary against {card.name} reached "
             f"{card.strongest}; verdict {card.label}."
         ),
@@ -35,38 +93,35 @@ def flow(card: Card, coalition: Sequence[str], name: str) -> str:
     )
 
 
-def _lanes() -> list[str]:
+def _lanes(who: Parties) -> list[str]:
     return [
         svg.box(1, 1, WIDTH - 2, 132, "lane trusted", 10),
         svg.box(1, 165, WIDTH - 2, HEIGHT - 166, "lane curious", 10),
         svg.line(1, 149, WIDTH - 1, 149, "boundary"),
         svg.element("rect", x=168, y=138, width=144, height=22, class_="plate"),
         svg.label(WIDTH / 2, 154, "trust boundary", "boundary-text", "middle"),
-        svg.label(WIDTH / 2, 24, "client's device: trusted", "lane-text", "middle"),
-        svg.label(WIDTH / 2, 189, "server side: honest but curious", "lane-text", "middle"),
+        svg.label(WIDTH / 2, 24, who.trusted, "lane-text", "middle"),
+        svg.label(WIDTH / 2, 189, who.curious, "lane-text", "middle"),
     ]
 
 
-def _client() -> list[str]:
+def _box(left: float, texts: tuple[str, str]) -> list[str]:
     return [
-        svg.box(14, 44, 148, 64, "node", 8),
-        svg.label(88, 72, "holds the secret", "node-text", "middle"),
-        svg.label(88, 92, "prompt and coins", "node-note", "middle"),
-        svg.box(318, 44, 148, 64, "node", 8),
-        svg.label(392, 72, "ends with", "node-text", "middle"),
-        svg.label(392, 92, "the finished picture", "node-note", "middle"),
+        svg.box(left, 44, 148, 64, "node", 8),
+        svg.label(left + 74, 72, texts[0], "node-text", "middle"),
+        svg.label(left + 74, 92, texts[1], "node-note", "middle"),
     ]
 
 
-def _server(servers: str) -> list[str]:
+def _seen(who: Parties) -> list[str]:
     return [
         svg.box(162, 204, 156, 56, "node seen", 8),
-        svg.label(240, 229, svg.cut(servers, 20), "node-text", "middle"),
-        svg.label(240, 248, "keeps all it sees", "node-note", "middle"),
+        svg.label(240, 229, who.seen[0], "node-text", "middle"),
+        svg.label(240, 248, who.seen[1], "node-note", "middle"),
     ]
 
 
-def _edges(name: str) -> list[str]:
+def _edges(who: Parties, name: str) -> list[str]:
     arrow = svg.path("M0 0L8 4L0 8z", "arrow")
     marker = svg.element(
         "marker",
@@ -84,15 +139,18 @@ def _edges(name: str) -> list[str]:
     def edge(d: str, class_: str) -> str:
         return svg.element("path", d=d, class_=class_, marker_end=end)
 
-    return [
+    parts = [
         svg.element("defs", marker),
         edge("M162 76H316", "edge kept"),
-        svg.label(240, 68, "stays on the device", "edge-note", "middle"),
-        edge("M88 108V216Q88 232 104 232H160", "edge"),
-        svg.label(78, 226, "requests", "edge-text", "end"),
-        edge("M318 232H376Q392 232 392 216V110", "edge"),
-        svg.label(402, 226, "replies", "edge-text"),
+        svg.label(240, 68, who.kept, "edge-note", "middle"),
     ]
+    if who.out:
+        parts.append(edge("M88 108V216Q88 232 104 232H160", "edge"))
+        parts.append(svg.label(78, 226, who.out, "edge-text", "end"))
+        parts.append(edge("M318 232H376Q392 232 392 216V110", "edge"))
+    else:
+        parts.append(edge("M392 108V216Q392 232 376 232H320", "edge"))
+    return [*parts, svg.label(402, 226, who.back, "edge-text")]
 
 
 def _leak(card: Card, name: str) -> list[str]:

@@ -83,7 +83,7 @@ def forest(rows: Sequence[Row], *, limit: float | None, name: str, layout: Layou
     children = _frame(scale, limit, bottom, layout)
     for number, row in enumerate(rows):
         children += _row(row, TOP + layout.pitch * number, scale, layout)
-    children += _axis(scale, bottom, first.metric)
+    children += axis(scale, bottom, f"{svg.cut(first.metric, 40)} (0: chance)")
     return svg.picture(
         children,
         name=name,
@@ -136,22 +136,21 @@ def _spans(bottom: float, layout: Layout) -> list[tuple[float, float]]:
     return [(TOP + layout.pitch * n + 22, TOP + layout.pitch * n + 41) for n in range(rows)]
 
 
-def _axis(scale: Scale, bottom: float, metric: str) -> list[str]:
+def axis(scale: Scale, bottom: float, title: str) -> list[str]:
+    """The axis below the bars, with ticks and title."""
     parts = [svg.line(scale.left, bottom, scale.right, bottom, "axis")]
     for tick in scale.ticks():
         text = f"{tick:+.3g}".replace("-", formats.MINUS) if abs(tick) > 1e-12 else "0"
         parts.append(svg.line(scale.at(tick), bottom, scale.at(tick), bottom + 4, "axis"))
         parts.append(svg.label(scale.at(tick), bottom + 17, text, "tick", "middle"))
     middle = (scale.left + scale.right) / 2
-    parts.append(
-        svg.label(middle, bottom + 36, f"{svg.cut(metric, 40)} (0: chance)", "head", "middle")
-    )
+    parts.append(svg.label(middle, bottom + 36, title, "head", "middle"))
     return parts
 
 
 def _row(row: Row, top: float, scale: Scale, layout: Layout) -> list[str]:
     y = top + (31 if layout.stacked else layout.pitch / 2)
-    parts = [_ceiling(row, y, scale), *_texts(row, top, y, layout)]
+    parts = [ceiling_mark(row.ceiling, y, scale), *_texts(row, top, y, layout)]
     parts += _interval(row, y, scale)
     if row.detectable is not None and math.isfinite(row.detectable):
         x = scale.at(row.detectable)
@@ -178,13 +177,14 @@ def _texts(row: Row, top: float, y: float, layout: Layout) -> list[str]:
     ]
 
 
-def _ceiling(row: Row, y: float, scale: Scale) -> str:
-    if row.ceiling is None or not math.isfinite(row.ceiling):
+def ceiling_mark(ceiling: float | None, y: float, scale: Scale) -> str:
+    """The hatched zone of what these games could not have shown; empty where there is none."""
+    if ceiling is None or not math.isfinite(ceiling):
         return ""
-    x = scale.at(row.ceiling)
+    x = scale.at(ceiling)
     shape = svg.element(
         "g",
-        svg.element("title", text=f"ceiling {formats.signed(row.ceiling)}"),
+        svg.element("title", text=f"ceiling {formats.signed(ceiling)}"),
         svg.hatching(x, y - 8, max(scale.right - x, 0.0), 16),
     )
     return shape + svg.line(x, y - 8, x, y + 8, "ceiling")

@@ -9,6 +9,9 @@ from typing import Any
 from ..verdict import Verdict
 from . import words
 from .cards import ROW_HEAD, Card
+from .epsilon import NARROW as NARROW_EPSILON
+from .epsilon import WIDE as WIDE_EPSILON
+from .epsilon import epsilon_figure
 from .flow import flow
 from .forest import NARROW, WIDE, forest
 from .page import Page, Threat
@@ -43,12 +46,21 @@ def to_html(page: Page) -> str:
     def drawn_flow(threat: Threat, name: str) -> Markup:
         return Markup(flow(threat.worst, threat.coalition, name))
 
+    def drawn_epsilon() -> Markup:
+        layouts = (("wide", WIDE_EPSILON), ("narrow", NARROW_EPSILON))
+        parts = (
+            epsilon_figure(page.cards, name=f"epsilon-{size}", layout=layout)
+            for size, layout in layouts
+        )
+        return Markup("".join(parts))
+
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         forest=drawn_forest,
         flow=drawn_flow,
+        epsilon=drawn_epsilon,
         image=image,
         words=_vocabulary(),
         row_head=ROW_HEAD,

@@ -14,6 +14,7 @@ from .cards import Card, card
 from .facts import Fact, fact, facts, models, text
 from .order import worst, worst_first
 from .read import check_artifacts, load_findings, load_run
+from .words import released
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,11 @@ def _unlike(threat: Threat, first: Threat) -> Threat:
 
 def _sees(coalition: Sequence[str], group: Sequence[Card]) -> tuple[str, ...]:
     who = words.party(coalition)
+    if released(coalition):
+        return (
+            "what the curator published, byte for byte: a vector, or pictures drawn with it",
+            "never the records, the noise or the seed of the run",
+        )
     lines = [f"every message that {who} sends or receives, byte for byte, and its own coins"]
     timed = any(c.finding.timed for c in group)
     lines.append(

@@ -74,12 +74,15 @@ KNOWLEDGE = {
     "candidates": "the candidate prompts of each game",
     "weights": "the model that is attacked, weights included",
     "shadow": "labelled executions on other secrets, to train on",
+    "target": "the record in question, and what stands in its place if it was not used",
+    "others": "every other record of the collection",
 }
 
 BEHAVIORS = {
     "semi-honest": "follows the protocol and keeps everything it sees (semi-honest)",
 }
 
+_PARTIES = {"server/0": "the server", "public": "anyone who holds the release"}
 _SECRETS = {
     "Obliviousness": "which of the candidate prompts is the real one",
     "DifferentialPrivacy": "whether a given record was used",
@@ -107,8 +110,13 @@ def party(coalition: Sequence[str]) -> str:
     if not coalition:
         return "an observer"
     if len(coalition) == 1:
-        return "the server" if coalition[0] == "server/0" else coalition[0]
+        return _PARTIES.get(coalition[0], coalition[0])
     return f"{joined(coalition)} together"
+
+
+def released(coalition: Sequence[str]) -> bool:
+    """Whether the curious party sees a publication instead of taking part in a protocol."""
+    return tuple(coalition) == ("public",)
 
 
 def secret(claim: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from latentleak.audits.config import RunConfig
 from latentleak.audits.contest import contest
 from latentleak.audits.engine import setting_of
 from latentleak.audits.folder import RunFolder
-from latentleak.audits.obliviousness.audit import Case, audit
+from latentleak.audits.case import Case
+from latentleak.audits.obliviousness.audit import audit
 from latentleak.audits.selfcheck.broken_obclip import BROKEN, EarlyExit
 from latentleak.audits.selfcheck.oblivious import check
 from latentleak.audits.statistics import at_most

@@ -1,0 +1,149 @@
+"""From trials to rows: for every adversary and arm the bounds that hold there, Holm over all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...adversaries.contract import Scores
+from ...defenses.claims import DifferentialPrivacy
+from ...defenses.dp_adaptation.gaussian import gaussian_epsilon
+from ...scenarios.contract import Trials
+from ..statistics import holm
+from ..verdict import Row
+from . import bound, p_value
+from .power import detectable_mu
+
+Floats = npt.NDArray[np.float64]
+
+OPTIMUM = "likelihood ratio"
+"""The adversary whose scores follow a known law: all others post-process what it sees."""
+
+CONTROL_ALPHA = 1e-4
+"""Level at which a control counts as missed."""
+
+COUNTS = "clopper-pearson"
+LAWS = {"gaussian": "gaussian", "mixture": "gdp"}
+"""The bound that knows the law of the optimum's scores, by the law of the release."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One bound on the scores of one adversary in one arm.
+
+    Attributes:
+        trials: The arm.
+        adversary: Whose scores.
+        method: Which bound.
+    """
+
+    trials: Trials
+    adversary: str
+    method: str
+
+    @property
+    def sides(self) -> tuple[Floats, Floats]:
+        """Scores of the games in which the record was used, and of the others."""
+        return sides(self.trials, self.trials.scores[self.adversary])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the bound is told beside scores, delta and alpha."""
+        return {"rate": float(self.trials.facts["rate"])} if self.method == "gdp" else {}
+
+    def detectable(self, claim: DifferentialPrivacy, level: float) -> float:
+        """Smallest mu of a Gaussian release that this look finds with probability 0.9."""
+        used = int((self.trials.truth == 1).sum())
+        return detectable_mu(
+            (used, len(self.trials.truth) - used),
+            epsilon=claim.epsilon,
+            delta=claim.delta,
+            alpha=level,
+            counts=self.method != LAWS["gaussian"],
+        )
+
+
+def looks_of(trials: Sequence[Trials]) -> tuple[Look, ...]:
+    """Fixed before anything is scored: counts everywhere, and what the law of the noise allows."""
+    found = []
+    for arm in trials:
+        law = LAWS.get(str(arm.facts.get("law")))
+        for name in arm.scores:
+            methods = (law, COUNTS) if law is not None and name == OPTIMUM else (COUNTS,)
+            found += [Look(trials=arm, adversary=name, method=method) for method in methods]
+    return tuple(found)
+
+
+def rows_of(looks: Sequence[Look], claim: DifferentialPrivacy, *, alpha: float) -> tuple[Row, ...]:
+    """Hold every bound against the claim.
+
+    Bounds, ceilings and detectable effects are given at alpha / rows, the first step of Holm: so
+    they hold for all rows at once.
+
+    Args:
+        looks: From `looks_of`.
+        claim: Epsilon and delta.
+        alpha: This claim's level; Holm pays for all rows.
+    """
+    level = alpha / len(looks)
+    rows = [_row(look, claim, level=level) for look in looks]
+    adjusted = holm([row.p_value for row in rows])
+    return tuple(
+        replace(row, alpha=alpha, p_adjusted=float(p))
+        for row, p in zip(rows, adjusted, strict=True)
+    )
+
+
+def sides(trials: Trials, scores: Scores) -> tuple[Floats, Floats]:
+    """Scores in the world with the record, and in the other one."""
+    used = trials.truth == 1
+    return scores[used, 0], scores[~used, 0]
+
+
+def above_chance(first: Floats, second: Floats) -> float:
+    """One-sided Mann-Whitney p-value of "used games score no higher"; failures score lowest."""
+    from scipy.stats import mannwhitneyu
+
+    low = np.where(np.isnan(first), -np.inf, first)
+    high = np.where(np.isnan(second), np.inf, second)
+    if np.ptp(np.concatenate([low, high])) == 0:
+        return 1.0
+    return float(mannwhitneyu(low, high, alternative="greater").pvalue)
+
+
+def _row(look: Look, claim: DifferentialPrivacy, *, level: float) -> Row:
+    first, second = look.sides
+    found = bound(look.method, first, second, delta=claim.delta, alpha=level, **look.options)
+    p = p_value(
+        look.method, first, second, epsilon=claim.epsilon, delta=claim.delta, **look.options
+    )
+    upper = math.inf if found.upper is None else found.upper
+    swapped = above_chance(*sides(look.trials, look.trials.swapped[look.adversary]))
+    return Row(
+        adversary=look.adversary,
+        arm=look.trials.arm,
+        metric=f"epsilon at least, {found.method}",
+        n=len(first) + len(second),
+        wins=None,
+        chance=0.0,
+        estimate=found.epsilon,
+        interval=(found.epsilon, upper),
+        p_value=p,
+        p_adjusted=1.0,
+        critical=None,
+        detectable=gaussian_epsilon(look.detectable(claim, level), claim.delta),
+        ceiling=found.ceiling,
+        alpha=level,
+        level=level,
+        swapped={
+            "n": len(first) + len(second),
+            "p_value": swapped,
+            "holds": swapped > CONTROL_ALPHA,
+        },
+        games=look.trials.facts,
+    )

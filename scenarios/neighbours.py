@@ -1,0 +1,150 @@
+"""Collections that differ in one record, or in the records of one person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from ..defenses.claims import Neighbours
+from ..defenses.codec import Array
+from ..defenses.protocol import Mechanism, Space, Terms
+from ..defenses.seeds import stream
+from ..targets import private_sets
+from ..targets.pipeline import Target
+
+DIMENSION = 256
+"""Of canaries: what is published has this many coordinates."""
+
+BEYOND = 4.0
+"""Norm of a canary over the clip: an honest release clips it, a forgotten clip shows."""
+
+CANDIDATES = 100
+"""Images among which the one in question is to be named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What the curator may hold, and what is known of it.
+
+    Attributes:
+        worlds: Records of each world, arrays (n, d). In membership games world 1 has the record
+            in question and world 0 its replacement.
+        target: Facts of the record in question, by name.
+        others: Records that are in every world.
+        facts: For the finding.
+    """
+
+    worlds: tuple[Array, ...]
+    target: Mapping[str, Array]
+    others: Array
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def canaries(mechanism: Mechanism, *, records: int, group: int = 1) -> Held:
+    """The worst case: opposite records far beyond the clip, all others zero.
+
+    Under add-remove the records of the group are there or not; under replace-one their opposites
+    stand in their place.
+
+    Args:
+        mechanism: Whose neighbouring relation and clip count.
+        records: n.
+        group: Records of one person.
+    """
+    terms = mechanism.terms(records)
+    record = np.zeros(DIMENSION)
+    record[0] = BEYOND * terms.clip
+    others = np.zeros((records - group, DIMENSION))
+    used = np.concatenate([np.tile(record, (group, 1)), others])
+    removed = terms.neighbours is Neighbours.ADD_REMOVE
+    return Held(
+        worlds=(others if removed else -used, used),
+        target={"record": record, "replacement": np.zeros(DIMENSION) if removed else -record},
+        others=others,
+        facts={"records": "canaries", "group": group, "n": records},
+    )
+
+
+def image(
+    mechanism: Mechanism, target: Target, *, collection: private_sets.Name, seed: int
+) -> Held:
+    """One image of a collection, or in its place the last one, which is otherwise left out.
+
+    Args:
+        mechanism: Says what a record is.
+        target: The model that images are embedded with.
+        collection: Whose images.
+        seed: Draws which image is in question.
+    """
+    images = private_sets.load(collection).images
+    records = embed(mechanism.space, target, images)
+    place = int(stream(seed, "image in question").integers(len(images) - 1))
+    others = np.delete(records, [place, len(records) - 1], axis=0)
+    return Held(
+        worlds=tuple(np.concatenate([records[[i]], others]) for i in (-1, place)),
+        target={
+            "record": records[place],
+            "replacement": records[-1],
+            "image": images[place],
+            "replacement image": images[-1],
+        },
+        others=others,
+        facts={"records": collection, "group": 1, "n": len(records) - 1},
+    )
+
+
+def candidates(mechanism: Mechanism, target: Target, *, collection: private_sets.Name) -> Held:
+    """World i holds image i of the first hundred; images beyond are in every world."""
+    images = private_sets.load(collection).images
+    records = embed(mechanism.space, target, images)
+    count = min(CANDIDATES, len(records) // 2)
+    first, others = records[:count], records[count:]
+    return Held(
+        worlds=tuple(np.concatenate([first[[i]], others]) for i in range(count)),
+        target={"candidates": first, "images": images[:count]},
+        others=others,
+        facts={"records": collection, "group": 1, "n": len(others) + 1},
+    )
+
+
+def closed_form(terms: Terms) -> dict[str, Any]:
+    """The best membership test of one record, where every record is in every noisy sum.
+
+    References:
+        Dong, Roth, Su (2019), Theorem 2.7, https://arxiv.org/abs/1905.02383.
+    """
+    length = (2 if terms.neighbours is Neighbours.REPLACE_ONE else 1) * terms.clip
+    mu = math.sqrt(terms.rounds) * length / (terms.divisor * terms.sigma)
+    return {
+        "name": "best test in closed form",
+        "statement": (
+            "With all other records known, the release is Gaussian in both worlds with the same "
+            "covariance: no test has a larger AUC, nor more true positives at any rate of false "
+            "ones, than the likelihood ratio. What is measured above these values is a bug."
+        ),
+        "mu": mu,
+        "AUC": float(ndtr(mu / math.sqrt(2))),
+        "TPR at 1 % FPR": float(ndtr(mu + ndtri(0.01))),
+    }
+
+
+def embed(space: Space, target: Target, images: Array) -> Array:
+    """The records of images, shape (n, d), float64.
+
+    Raises:
+        ValueError: If records of this kind are not made from images alone.
+    """
+    if space is Space.TOKEN:
+        from ..defenses.dp_adaptation.inversion import invert
+
+        return np.asarray(invert(target, images), dtype=np.float64)
+    if space is Space.IMAGE:
+        from ..adversaries.look_alike import features
+
+        return np.asarray(features(images))
+    raise ValueError(f"space={space.value!r} has no records of single images")
