@@ -8,12 +8,13 @@ N(0, 1) from N(mu, 1). For the noise N(0, sigma^2 I) on a statistic of L2 sensit
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
-TOLERANCE = 1e-12
-"""Relative error of every root."""
+SMALLEST = 1e-300
+"""Absolute error of every root, so small that the relative error of a double decides."""
 
 
 def gaussian_delta(mu: float, epsilon: float) -> float:
@@ -66,7 +67,7 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
         return math.inf
     # delta <= Phi(-epsilon / mu + mu / 2), so the root lies below mu^2 / 2 + mu z.
     high = mu * (mu / 2 + math.sqrt(2 * math.log(1 / delta)) + 1)
-    root = brentq(lambda e: gaussian_delta(mu, e) - delta, 0.0, high, rtol=TOLERANCE, xtol=1e-14)
+    root: Any = brentq(lambda e: gaussian_delta(mu, e) - delta, 0.0, high, xtol=SMALLEST)
     return float(root)
 
 
@@ -91,7 +92,7 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     low, high = 0.0, 1.0
     while gaussian_delta(high, epsilon) < delta:
         low, high = high, 2 * high
-    root = brentq(lambda m: gaussian_delta(m, epsilon) - delta, low, high, rtol=TOLERANCE)
+    root: Any = brentq(lambda m: gaussian_delta(m, epsilon) - delta, low, high, xtol=SMALLEST)
     return float(root)
 
 
