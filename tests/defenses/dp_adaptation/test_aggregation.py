@@ -18,7 +18,7 @@ from latentleak.defenses.dp_adaptation import aggregation
 from latentleak.defenses.dp_adaptation.aggregation import Aggregation, Centroid, aggregate
 from latentleak.defenses.dp_adaptation.calibration import Accountant
 from latentleak.defenses.dp_adaptation.procedure import Procedure
-from latentleak.defenses.protocol import Mechanism
+from latentleak.defenses.protocol import Mechanism, Space
 from latentleak.defenses.seeds import stream
 from latentleak.defenses.spec import Spec
 
@@ -36,6 +36,15 @@ EVERY = (
 def test_it_is_a_mechanism() -> None:
     mechanism: Mechanism = Aggregation()
     assert mechanism.release(RECORDS.tolist(), stream(0, "a"), trials=2).shape == (2, 8)
+    assert (mechanism.space, Centroid().space) == (Space.TOKEN, Space.IMAGE)
+
+
+@pytest.mark.parametrize("mechanism", EVERY, ids=lambda m: type(m).__name__ + str(m.sample))
+def test_the_terms_are_those_of_the_certificate(mechanism: Aggregation) -> None:
+    terms, certificate = mechanism.terms(12), mechanism.certificate(12)
+    assert (terms.sigma, terms.rate) == (certificate.sigma, certificate.rate)
+    assert (terms.divisor, terms.rounds) == (certificate.sample, mechanism.releases)
+    json.dumps(terms.to_dict())
 
 
 @pytest.mark.parametrize("mechanism", EVERY, ids=lambda m: type(m).__name__ + str(m.sample))
