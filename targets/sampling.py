@@ -106,6 +106,28 @@ def encode_prompts(
     )
 
 
+def embed_prompts(pipe: DiffusionPipeline, prompts: Sequence[str]) -> Conditioning:
+    """Embed prompts for use without guidance, with the gradients of the text encoder's input.
+
+    Args:
+        pipe: As `encode_prompts` takes it.
+        prompts: At least one.
+
+    Returns:
+        Conditions whose `empty` parts are the prompts' own: sample with `guidance=1`.
+    """
+    if not prompts:
+        raise TargetError("prompts is empty; give at least one")
+    options = {"num_images_per_prompt": 1, "do_classifier_free_guidance": False}
+    encoded = pipe.encode_prompt(list(prompts), device=pipe.text_encoder.device, **options)
+    text = encoded[0]
+    added = {}
+    if len(encoded) > 2:
+        sizes = _sdxl_sizes(pipe, len(prompts)).to(device=text.device, dtype=text.dtype)
+        added = {"text_embeds": encoded[2], "time_ids": sizes}
+    return Conditioning(text=text, empty=text, added=added, added_empty=added)
+
+
 def _sdxl_sizes(pipe: DiffusionPipeline, count: int) -> Tensor:
     side = pipe.unet.config.sample_size * pipe.vae_scale_factor
     return torch.tensor([[side, side, 0, 0, side, side]]).repeat(count, 1)
