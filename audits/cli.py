@@ -282,16 +282,26 @@ def audit(
     raise typer.Exit(REFUTED if verdict is Verdict.REFUTED else INCONCLUSIVE)
 
 
-@app.command(epilog="Example:  latentleak selfcheck oblivious")
+@app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck dp")
 def selfcheck(
-    what: Annotated[str, typer.Argument(help="oblivious")] = "oblivious",
+    what: Annotated[str, typer.Argument(help="oblivious, dp or all")] = "oblivious",
     *,
     seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
+    audits: Annotated[int, typer.Option(min=1, help="Of each mechanism, for dp.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:
     """Hold an audit against its broken copies: each must be refuted, the honest one not."""
-    if what not in ("oblivious", "all"):
-        raise UsageError(f"what={what!r} must be oblivious or all")
+    if what not in ("oblivious", "dp", "all"):
+        raise UsageError(f"what={what!r} must be oblivious, dp or all")
+    surprises = 0
+    if what in ("oblivious", "all"):
+        surprises += _selfcheck_oblivious(seed, as_json=as_json)
+    if what in ("dp", "all"):
+        surprises += _selfcheck_dp(seed, audits, as_json=as_json)
+    raise typer.Exit(FAILED if surprises else OK)
+
+
+def _selfcheck_oblivious(seed: int, *, as_json: bool) -> int:
     from .selfcheck.oblivious import check
     from .terminal import print_findings, progress_bars
 
@@ -301,7 +311,20 @@ def selfcheck(
         _write_lines(finding.to_json() for finding in findings)
     else:
         print_findings(records, findings)
-    raise typer.Exit(FAILED if any(f.surprising for f in findings) else OK)
+    return sum(finding.surprising for finding in findings)
+
+
+def _selfcheck_dp(seed: int, audits: int, *, as_json: bool) -> int:
+    from .selfcheck.dp import check, table
+    from .terminal import progress_bars
+
+    with progress_bars(messages) as progress:
+        checks = check(seed=seed, audits=audits, progress=progress)
+    if as_json:
+        _write_lines(json.dumps(each.to_dict(), sort_keys=True) for each in checks)
+    else:
+        records.print(table(checks))
+    return sum(not each.as_expected for each in checks)
 
 
 @app.command(
