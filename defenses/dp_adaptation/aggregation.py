@@ -47,8 +47,8 @@ class Aggregation:
         epsilon: Of all releases together.
         delta: Of all releases together; keep it at most 1 / (10 n) (see `default_delta`).
         clip: C, chosen on public data.
-        sample: m, records in one mean, drawn anew for every release; None takes all. For a single
-            release the noise shrinks with m: draw only to publish several vectors.
+        sample: m, records in one mean, drawn anew for every release; None takes all. A single
+            release of fewer records always needs more noise: draw to publish several vectors.
         size: Public number of records. None reads it off the records, which replace-one keeps;
             add-remove hides it, and divides by `size` whatever is there.
         neighbours: Which two data sets are told apart.
@@ -58,7 +58,7 @@ class Aggregation:
         procedure: The curator's steps (see `procedure`).
 
     References:
-        Peetathawatchai et al. (2024), Section 4, https://arxiv.org/abs/2411.14639;
+        Peetathawatchai et al. (2024), https://arxiv.org/abs/2411.14639;
         Balle, Wang (2018), Theorem 8, https://arxiv.org/abs/1805.06530;
         Mironov (2012) on low bits, https://doi.org/10.1145/2382196.2382264.
     """
