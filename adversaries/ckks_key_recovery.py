@@ -12,8 +12,9 @@ s. Whoever evaluates ciphertexts and is handed the decrypted numbers knows both 
 
 Every ciphertext counts, not every message: a vector that fills two ciphertexts hands out its key
 alone, also when the next one has another key. Noise on the numbers stops the attack if it moves a
-coefficient by about one half; noise that repeats cancels in differences, and fresh noise averages
-out over decryptions of one ciphertext.
+coefficient by about one half, which is little (about 5e-12 at N = 8192, scale 2^40) and no proof of
+security; noise that repeats cancels in differences, and fresh noise averages out over decryptions
+of one ciphertext.
 
 References:
     Li, Micciancio, On the security of homomorphic encryption on approximate numbers
