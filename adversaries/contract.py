@@ -24,6 +24,7 @@ class Question(str, enum.Enum):
     WHICH_PROMPT = "which-prompt"
     WAS_IT_USED = "was-it-used"
     WHICH_RECORD = "which-record"
+    WHAT_WAS_DRAWN = "what-was-drawn"
 
 
 class Knowledge(str, enum.Enum):
@@ -177,10 +178,12 @@ class Guesses:
     Attributes:
         scores: Shape (games, candidates); NaN where a game has fewer candidates. A row of NaN
             is a game that the attack failed on: it counts as a wrong guess. Membership games
-            have one column, higher means "it was used".
+            have one column, higher means "it was used"; reconstructions have none.
+        images: Reconstructed pictures, one a game, shape (games, height, width, 3).
     """
 
     scores: Scores
+    images: npt.NDArray[np.uint8] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -226,6 +229,11 @@ def play(adversary: Adversary, views: Views, aux: Auxiliary, rng: np.random.Gene
         raise ValueError(
             f"{type(adversary).__name__} returned scores of shape {guesses.scores.shape} for "
             f"{len(views)} games; they must be (games, candidates)"
+        )
+    if guesses.images is not None and len(guesses.images) != len(views):
+        raise ValueError(
+            f"{type(adversary).__name__} returned {len(guesses.images)} images for {len(views)} "
+            "games; they must be one a game"
         )
     return guesses
 

@@ -80,7 +80,7 @@ class Line:
         replacement, zero, not at all.
         """
         rows = np.vstack([record, replacement, others]).astype(np.float64)
-        bounded = limit_norm(rows, float(terms["clip"]), normalize=bool(terms["normalize"]))
+        bounded = as_averaged(rows, terms)
         first, second, rest = bounded[0], bounded[1], bounded[2:]
         divisor, scale = float(terms["divisor"]), float(terms["sigma"]) or 1.0
         gap = first - second
@@ -118,3 +118,11 @@ class Line:
             return exponent
         stay = np.log1p(-self.rate)
         return np.asarray(np.logaddexp(stay, exponent + np.log(self.rate)))
+
+
+def as_averaged(records: Array, terms: Mapping[str, Any]) -> Floats:
+    """Records as they enter a sum, limited by the public terms; shape (n, d)."""
+    rows = np.asarray(records, dtype=np.float64)
+    if terms["clip"] is None:
+        return rows
+    return limit_norm(rows, float(terms["clip"]), normalize=bool(terms["normalize"]))

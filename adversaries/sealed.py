@@ -25,10 +25,15 @@ import threadpoolctl
 from ..defenses.seeds import stream
 from ..defenses.spec import Spec
 from ..defenses.views import Views
-from .contract import Adversary, Auxiliary, Scores, play
+from .contract import Adversary, Auxiliary, Guesses, Scores, play
 
 TIMEOUT = 1800.0
 """Longest that an adversary may take [s]."""
+
+
+KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH")
+KERNELS = ("OPENBLAS_", "MKL_")
+"""Environment that chooses numeric kernels: alike in both cases, or sums differ in the last bit."""
 
 
 class AdversaryError(RuntimeError):
@@ -57,7 +62,15 @@ class Job:
 def score(
     adversary: Adversary, jobs: Sequence[Job], *, sealed: bool = True, threads: int = 1
 ) -> dict[str, Scores]:
-    """Play every job and return its scores; sealed and open agree bit for bit.
+    """The scores of `guess` alone."""
+    said = guess(adversary, jobs, sealed=sealed, threads=threads)
+    return {name: guesses.scores for name, guesses in said.items()}
+
+
+def guess(
+    adversary: Adversary, jobs: Sequence[Job], *, sealed: bool = True, threads: int = 1
+) -> dict[str, Guesses]:
+    """Play every job and return what was guessed; sealed and open agree bit for bit.
 
     Args:
         adversary: The technique and its configuration.
@@ -85,10 +98,7 @@ def score(
             _spawn(root, spec.path)
         else:
             run_jobs(root)
-        return {
-            name: np.load(root / str(i) / "scores.npy", allow_pickle=False)
-            for i, name in enumerate(names)
-        }
+        return {name: _said(root / str(number)) for number, name in enumerate(names)}
 
 
 def run_jobs(root: Path) -> None:
@@ -105,6 +115,16 @@ def run_jobs(root: Path) -> None:
             aux = Auxiliary.load(folder)
             guesses = play(adversary, views, aux, stream(int(task["seed"]), "adversary"))
             np.save(folder / "scores.npy", guesses.scores.astype(np.float64), allow_pickle=False)
+            if guesses.images is not None:
+                np.save(folder / "images.npy", guesses.images, allow_pickle=False)
+
+
+def _said(folder: Path) -> Guesses:
+    images = folder / "images.npy"
+    return Guesses(
+        scores=np.load(folder / "scores.npy", allow_pickle=False),
+        images=np.load(images, allow_pickle=False) if images.exists() else None,
+    )
 
 
 def _store(job: Job, folder: Path) -> None:
@@ -137,7 +157,7 @@ def _spawn(root: Path, path: str) -> None:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    keep = {k: os.environ[k] for k in ("SYSTEMROOT", "LD_LIBRARY_PATH") if k in os.environ}
+    keep = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(KERNELS)}
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return keep | {name: str(threads) for name in pools}
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..defenses.codec import Array
-from ..defenses.dp_adaptation.procedure import limit_norm
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
+from .likelihood_ratio import as_averaged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Subtraction:
         if aux.target is None or aux.others is None:
             raise ValueError("Subtraction needs the facts target and others")
         terms = views.view(0).public
-        candidates = _bounded(aux.target["candidates"], terms)
+        candidates = as_averaged(aux.target["candidates"], terms)
         parts = []
         for chunk in views.column(0, "vector"):
             found = reconstruct(np.asarray(chunk), aux.others, terms)
@@ -52,13 +52,8 @@ def reconstruct(releases: Array, others: Array, terms: Mapping[str, Any]) -> Arr
     Returns:
         Shape (games, d).
     """
-    rest = _bounded(others, terms)
+    rest = as_averaged(others, terms)
     rounds = releases.reshape(len(releases), -1, rest.shape[1]).astype(np.float64)
     rate, divisor = float(terms["rate"]), float(terms["divisor"])
     share = rest.mean(axis=0) * (divisor - 1) if rate < 1 else rest.sum(axis=0)
     return np.asarray(divisor * rounds.mean(axis=1) - share)
-
-
-def _bounded(records: Array, terms: Mapping[str, Any]) -> Array:
-    rows = np.asarray(records, dtype=np.float64)
-    return limit_norm(rows, float(terms["clip"]), normalize=bool(terms["normalize"]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..defenses.spec import SpecError
 
@@ -141,6 +142,16 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
                 return _typed(value, choice, name)
             except UsageError:
                 continue
+    elif origin is Literal:
+        if value in get_args(hint):
+            return value
+        raise UsageError(f"{name}={value!r} must be one of {', '.join(map(str, get_args(hint)))}")
+    elif isinstance(hint, type) and issubclass(hint, enum.Enum):
+        if value in [member.value for member in hint]:
+            return hint(value)
+        raise UsageError(
+            f"{name}={value!r} must be one of {', '.join(str(member.value) for member in hint)}"
+        )
     elif origin is tuple and isinstance(value, list | int | float | str):
         items = value if isinstance(value, list) else [value]
         return tuple(_typed(item, get_args(hint)[0], name) for item in items)

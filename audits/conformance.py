@@ -19,18 +19,21 @@ import numpy as np
 from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, Shadow
 from ..adversaries.sealed import AdversaryError, Job, score
 from ..defenses.codec import ProtocolError
+from ..defenses.dp_adaptation.aggregation import Aggregation
 from ..defenses.obclip.protocol import ObClip
-from ..defenses.protocol import Defense, execute, public_parameters
+from ..defenses.protocol import Defense, Mechanism, execute, public_parameters
 from ..defenses.spec import Spec, SpecError
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..scenarios.contract import adjusted
+from ..scenarios.releases import release_views
 from ..targets.pipeline import Target, load
 from .catalog import spec_of
 from .config import UsageError
 
 PROMPT = "woman firefighter: medium skin tone"
 GAMES = 6
+RECORDS, WIDTH = 8, 32
 
 
 def check(kind: str, name: str) -> list[str]:
@@ -44,11 +47,15 @@ def check(kind: str, name: str) -> list[str]:
         UsageError: If `kind` is neither.
         SpecError: If nothing goes by that name.
     """
-    suites = {"defense": _defense, "adversary": _adversary}
-    if kind not in suites:
+    if kind not in ("defense", "adversary"):
         raise UsageError(f"kind={kind!r} must be defense or adversary")
     spec = spec_of(kind, name)
-    return [*_datasheet(spec.find()), *suites[kind](spec)]
+    found = spec.find()
+    if kind == "adversary":
+        suite = _adversary
+    else:
+        suite = _mechanism if hasattr(found, "release") else _defense
+    return [*_datasheet(found), *suite(spec)]
 
 
 def _datasheet(kind: type[Any]) -> Iterator[str]:
@@ -87,6 +94,33 @@ def _defense(spec: Spec) -> Iterator[str]:
         yield from _refuses_nonsense(defense, target, party)
 
 
+def _mechanism(spec: Spec) -> Iterator[str]:
+    try:
+        mechanism: Mechanism = spec.build()
+        Spec.of(mechanism).build()
+    except (TypeError, ValueError) as error:
+        yield f"it cannot be built from its defaults, or has no JSON form: {error}"
+        return
+    records = np.random.default_rng(3).standard_normal((RECORDS, WIDTH))
+    try:
+        json.dumps(mechanism.terms(RECORDS).to_dict())
+        first, again = (
+            mechanism.release(records, np.random.default_rng(5), trials=4) for _ in range(2)
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        yield f"terms or release fails on {RECORDS} records of width {WIDTH}: {error}"
+        return
+    if first.ndim != 2 or len(first) != 4:
+        yield f"release has shape {first.shape}; it must be (trials, d)"
+    if first.tobytes() != again.tobytes():
+        yield "two releases with one generator state must be equal: use rng and nothing else"
+    try:
+        mechanism.release(np.full((RECORDS, WIDTH), np.nan), np.random.default_rng(5), trials=1)
+    except ValueError:
+        return
+    yield "release must refuse records that are not finite with ValueError"
+
+
 def _refuses_nonsense(defense: Defense, target: Target, party: Any) -> Iterator[str]:
     try:
         defense.server(party, target, 0).handle("no-such-kind", {})
@@ -112,20 +146,58 @@ def _adversary(spec: Spec) -> Iterator[str]:
         yield f"it cannot be built from its fields: {error}"
         return
     with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
-        job = _job(Path(folder))
+        job = _job(adversary, Path(folder))
         try:
             openly = score(adversary, [job], sealed=False)["games"]
             sealed = score(adversary, [job], sealed=True)["games"]
         except (AdversaryError, ValueError) as error:
-            yield f"it fails on views of {ObClip.__name__}: {error}"
+            yield f"it fails on views of the game that it plays: {error}"
             return
     if openly.tobytes() != sealed.tobytes():
         yield "sealed and open scores must agree bit for bit: use only views, facts and rng"
-    if openly.shape != (GAMES, len(ObClip().candidates(PROMPT))):
+    if openly.shape != (GAMES, _columns(adversary)):
         yield f"scores have shape {openly.shape}; they must be (games, candidates)"
 
 
-def _job(folder: Path) -> Job:
+def _columns(adversary: Adversary) -> int:
+    if Question.WHICH_PROMPT in adversary.plays:
+        return len(ObClip().candidates(PROMPT))
+    return 1 if Question.WAS_IT_USED in adversary.plays else RECORDS
+
+
+def _job(adversary: Adversary, folder: Path) -> Job:
+    if Question.WHICH_PROMPT in adversary.plays:
+        return _prompt_job(folder)
+    return _release_job(adversary, folder)
+
+
+def _release_job(adversary: Adversary, folder: Path) -> Job:
+    """Releases of token embeddings or pictures, on the tiny model."""
+    mechanism, target = Aggregation(), load("tiny", device="cpu")
+    rng = np.random.default_rng(3)
+    records = rng.standard_normal((RECORDS, WIDTH))
+    pictures = rng.integers(0, 256, (GAMES, 2, 64, 64, 3)).astype(np.uint8)
+    vectors = mechanism.release(records, rng, trials=GAMES)
+    kind = "pictures" if "pictures" in adversary.reads else "release"
+    name, column = ("pictures", pictures) if kind == "pictures" else ("vector", vectors)
+    views = release_views(
+        {name: column}, kind=kind, public=mechanism.terms(RECORDS).to_dict(), path=folder / "views"
+    )
+    facts = Auxiliary(
+        target={
+            "record": records[0],
+            "replacement": records[1],
+            "image": pictures[0, 0],
+            "replacement image": pictures[0, 1],
+            "candidates": records,
+        },
+        others=records[2:],
+        weights={**target.to_dict(), "open": dataclasses.asdict(target)},
+    )
+    return Job(name="games", views=views, auxiliary=facts, seed=5)
+
+
+def _prompt_job(folder: Path) -> Job:
     defense, target = ObClip(steps=2, k=1), load("tiny", device="cpu")
     candidates = ObClip().candidates(PROMPT)
     truth = np.arange(GAMES) % len(candidates)

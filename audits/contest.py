@@ -23,10 +23,11 @@ Audit = Callable[..., Finding]
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """One defence in one scenario.
+    """One claim of a defence in one scenario.
 
     Attributes:
-        id: `scenario/defence`.
+        id: `scenario/defence`, and the claim's label where a scenario is about several.
+        games: `scenario/defence`: claims of one defence share its games.
         scenario: Configured.
         defense: Configured.
         role: Claim if the defence promises what the scenario is about, else control.
@@ -36,6 +37,7 @@ class Contest:
     """
 
     id: str
+    games: str
     scenario: Scenario
     defense: Defense | Mechanism
     role: Role
@@ -57,7 +59,7 @@ class Contest:
     def trials(self, config: RunConfig, folder: RunFolder, setting: Setting) -> tuple[Trials, ...]:
         """Play and judge every arm, or read what an interrupted run already judged."""
         arms = self.scenario.arms(self.defense, config.profile)
-        prefix = self.id.replace("/", "-")
+        prefix = self.games.replace("/", "-")
         names = {arm.name: f"{prefix}-{slug(arm)}" for arm in arms}
         stored = [folder.finished(name) for name in names.values()]
         if all(each is not None for each in stored):
@@ -138,9 +140,13 @@ def contests(config: RunConfig, scenarios: Sequence[str]) -> tuple[Contest, ...]
         for defense in dict.fromkeys((*chosen, *scenario.controls)):
             settings = config.under("defense") if defense in chosen else {}
             built = configured(spec_of("defense", defense).build(), settings, "defense")
-            label = name_of("defense", defense)
-            expected = Verdict.REFUTED if defense in scenario.controls else None
-            found.append(contest(scenario, label, built, adversaries, expected=expected))
+            found += contests_of(
+                scenario,
+                name_of("defense", defense),
+                built,
+                adversaries,
+                expected=Verdict.REFUTED if defense in scenario.controls else None,
+            )
     if not found:
         raise UsageError(f"defense={config.defense!r} plays in none of {', '.join(scenarios)}")
     return tuple(found)
@@ -148,39 +154,47 @@ def contests(config: RunConfig, scenarios: Sequence[str]) -> tuple[Contest, ...]
 
 def plays(scenario: Scenario, defense: str) -> bool:
     """Whether a defence is of the kind that a scenario is about."""
-    kind = spec_of("defense", defense).find()
-    return hasattr(kind, "release") == (scenario.about is DifferentialPrivacy)
+    return _fits(scenario, spec_of("defense", defense).find())
 
 
-def contest(
+def _fits(scenario: Scenario, defense: Any) -> bool:
+    return hasattr(defense, "release") == (DifferentialPrivacy in scenario.about)
+
+
+def contests_of(
     scenario: Scenario,
     name: str,
     defense: Any,
     adversaries: Mapping[str, Adversary],
     *,
     expected: Verdict | None = None,
-) -> Contest:
-    """Audit the defence's own claim of the scenario's type; without one it is a control.
+) -> tuple[Contest, ...]:
+    """Audit every claim of the scenario's types; a defence without one is a control.
 
     Raises:
         UsageError: If the defence is not of the kind that the scenario plays.
     """
-    if hasattr(defense, "release") != (scenario.about is DifferentialPrivacy):
+    if not _fits(scenario, defense):
         raise UsageError(
-            f"defense={name!r} does not play in {scenario.name}, which is about "
-            f"{scenario.about.__name__}; try {', '.join(scenario.defenses)}"
+            f"defense={name!r} does not play in {scenario.name}; try {', '.join(scenario.defenses)}"
         )
-    claim = next((c for c in defense.claims if isinstance(c, scenario.about)), None)
-    if claim is None and expected is None:
+    own = tuple(claim for claim in defense.claims if isinstance(claim, scenario.about))
+    if not own and expected is None:
         expected = Verdict.REFUTED
-    return Contest(
-        id=f"{scenario.name}/{name}",
-        scenario=scenario,
-        defense=defense,
-        role=Role.CLAIM if expected is None else Role.CONTROL,
-        claim=claim or scenario.claim,
-        adversaries=adversaries,
-        expected=expected,
+    games = f"{scenario.name}/{name}"
+    several = len(scenario.claims) > 1
+    return tuple(
+        Contest(
+            id=f"{games}/{claim.label}" if several else games,
+            games=games,
+            scenario=scenario,
+            defense=defense,
+            role=Role.CLAIM if expected is None else Role.CONTROL,
+            claim=claim,
+            adversaries=adversaries,
+            expected=expected,
+        )
+        for claim in own or scenario.claims
     )
 
 

@@ -149,10 +149,11 @@ def _findings(
 ) -> tuple[Finding, ...]:
     trials: dict[str, tuple[Trials, ...]] = {}
     for each in every:
-        trials[each.id] = each.trials(config, folder, setting)
+        if each.games not in trials:
+            trials[each.games] = each.trials(config, folder, setting)
     return tuple(
         each.finding(
-            trials[each.id],
+            trials[each.games],
             trials[f"{each.scenario.name}/{name_of('defense', each.scenario.controls[0])}"],
             config=config,
             folder=folder,

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..scenarios.contract import Progress as Report
-from .verdict import Finding, Role, Verdict
+from .verdict import Finding, Role, Row, Verdict
 
 STYLES = {
     Verdict.REFUTED: "bold red",
@@ -65,20 +65,31 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
         )
         console.print(f"  {escape(finding.reason)}")
         for exact in finding.exact:
-            state = "byte-identical views" if exact["identical"] else "[red]views differ[/red]"
-            console.print(
-                f"  exact: {state}, {exact['executions']} executions of {exact['templates']} "
-                f"templates on {exact['model']}"
-            )
+            console.print(f"  exact: {_exact(exact)}")
         console.print(_rows(finding))
         for control in finding.controls:
             mark = "holds" if control.holds else "[red]does not hold[/red]"
             console.print(f"  control {mark}: {escape(control.name)}, {escape(control.observed)}")
 
 
+def _exact(exact: Mapping[str, Any]) -> str:
+    if "identical" not in exact:
+        numbers = [f"{k} {v:.4g}" for k, v in exact.items() if isinstance(v, float)]
+        return escape(f"{exact['name']}: {', '.join(numbers)}")
+    state = "byte-identical views" if exact["identical"] else "[red]views differ[/red]"
+    return (
+        f"{state}, {exact['executions']} executions of {exact['templates']} templates on "
+        f"{exact['model']}"
+    )
+
+
+def _won(row: Row) -> str:
+    return str(row.n) if row.wins is None else f"{row.wins}/{row.n}"
+
+
 def _rows(finding: Finding) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    for head in ("adversary", "games", "won", "advantage", "interval", "adj. p"):
+    for head in ("adversary", "arm", "games", "estimate", "interval", "adj. p"):
         table.add_column(head, no_wrap=True)
     rows = sorted(finding.rows, key=lambda row: (row.p_adjusted, -row.interval[0]))
     for row in rows[:SHOWN]:
@@ -86,7 +97,7 @@ def _rows(finding: Finding) -> Table:
         table.add_row(
             row.adversary,
             row.arm,
-            f"{row.wins}/{row.n}",
+            _won(row),
             f"{row.estimate:+.3f}",
             f"[{low:+.3f}, {high:+.3f}]",
             f"{row.p_adjusted:.2g}",

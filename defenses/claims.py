@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -33,6 +34,12 @@ class Neighbours(str, enum.Enum):
 @dataclass(frozen=True, kw_only=True)
 class _Base:
     assumptions: tuple[Assumption, ...] = (Assumption.SEMI_HONEST, Assumption.SECRET_SEED)
+
+    @property
+    def label(self) -> str:
+        """Short name that tells the claims of one defence apart, in a finding's id."""
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(self).__name__)
+        return words.lower()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; the key `type` names the class."""
@@ -97,6 +104,11 @@ class Hidden(_Base):
     normalized_leakage_at_most: float = 0.05
     retrieval_at_most: float = 0.06
 
+    @property
+    def label(self) -> str:
+        """`hidden-image`."""
+        return f"hidden-{self.what.replace(' ', '-')}"
+
     def __str__(self) -> str:
         return (
             f"{self.what} hidden: normalized {self.metric} <= {self.normalized_leakage_at_most:g}"
@@ -122,6 +134,12 @@ class SecurityLevel(_Base):
 
     bits: int
     table: str
+
+    @property
+    def label(self) -> str:
+        """`128-bits-2024`: the number, and the first year in the table's name."""
+        year = re.search(r"\d{4}", self.table)
+        return f"{self.bits}-bits" + (f"-{year[0]}" if year else "")
 
     def __str__(self) -> str:
         return f"{self.bits} bits by {self.table}"

@@ -71,7 +71,7 @@ class Terms:
 
     Attributes:
         neighbours: Which two data sets are told apart.
-        clip: Bound on the norm of a record.
+        clip: Bound on the norm of a record; None where there is none.
         normalize: Whether every record is scaled to `clip`.
         divisor: Public number by which a sum is divided; 1 for a sum.
         rate: Probability that a record is in one sum.
@@ -80,7 +80,7 @@ class Terms:
     """
 
     neighbours: Neighbours
-    clip: float
+    clip: float | None
     normalize: bool
     divisor: int
     rate: float

@@ -158,13 +158,13 @@ class Scenario(Protocol):
     optimum: str
 
     @property
-    def about(self) -> type[Any]:
-        """Type of the claims that it puts to the test."""
+    def about(self) -> tuple[type[Any], ...]:
+        """Types of the claims that it puts to the test."""
         ...
 
     @property
-    def claim(self) -> Claim:
-        """What controls, which promise nothing, are held against."""
+    def claims(self) -> tuple[Claim, ...]:
+        """What controls, which promise nothing, are held against; one a finding."""
         ...
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -14,8 +15,10 @@ from ..defenses.claims import Neighbours
 from ..defenses.codec import Array
 from ..defenses.protocol import Mechanism, Space, Terms
 from ..defenses.seeds import stream
-from ..targets import private_sets
 from ..targets.pipeline import Target
+
+if TYPE_CHECKING:
+    from ..defenses.dp_adaptation.inversion import Recipe
 
 DIMENSION = 256
 """Of canaries: what is published has this many coordinates."""
@@ -58,7 +61,7 @@ def canaries(mechanism: Mechanism, *, records: int, group: int = 1) -> Held:
     """
     terms = mechanism.terms(records)
     record = np.zeros(DIMENSION)
-    record[0] = BEYOND * terms.clip
+    record[0] = BEYOND * (terms.clip or 1.0)
     others = np.zeros((records - group, DIMENSION))
     used = np.concatenate([np.tile(record, (group, 1)), others])
     removed = terms.neighbours is Neighbours.ADD_REMOVE
@@ -70,19 +73,15 @@ def canaries(mechanism: Mechanism, *, records: int, group: int = 1) -> Held:
     )
 
 
-def image(
-    mechanism: Mechanism, target: Target, *, collection: private_sets.Name, seed: int
-) -> Held:
+def image(records: Array, images: Array, *, name: str, seed: int) -> Held:
     """One image of a collection, or in its place the last one, which is otherwise left out.
 
     Args:
-        mechanism: Says what a record is.
-        target: The model that images are embedded with.
-        collection: Whose images.
+        records: Of the images, shape (n, d), from `embed`.
+        images: Of the collection, uint8 of shape (n, height, width, 3).
+        name: Of the collection.
         seed: Draws which image is in question.
     """
-    images = private_sets.load(collection).images
-    records = embed(mechanism.space, target, images)
     place = int(stream(seed, "image in question").integers(len(images) - 1))
     others = np.delete(records, [place, len(records) - 1], axis=0)
     return Held(
@@ -94,21 +93,19 @@ def image(
             "replacement image": images[-1],
         },
         others=others,
-        facts={"records": collection, "group": 1, "n": len(records) - 1},
+        facts={"records": name, "group": 1, "n": len(records) - 1},
     )
 
 
-def candidates(mechanism: Mechanism, target: Target, *, collection: private_sets.Name) -> Held:
-    """World i holds image i of the first hundred; images beyond are in every world."""
-    images = private_sets.load(collection).images
-    records = embed(mechanism.space, target, images)
+def candidates(records: Array, images: Array, *, name: str) -> Held:
+    """World i holds image i of the first hundred, or half; images beyond are in every world."""
     count = min(CANDIDATES, len(records) // 2)
     first, others = records[:count], records[count:]
     return Held(
         worlds=tuple(np.concatenate([first[[i]], others]) for i in range(count)),
         target={"candidates": first, "images": images[:count]},
         others=others,
-        facts={"records": collection, "group": 1, "n": len(others) + 1},
+        facts={"records": name, "group": 1, "n": len(others) + 1},
     )
 
 
@@ -118,7 +115,7 @@ def closed_form(terms: Terms) -> dict[str, Any]:
     References:
         Dong, Roth, Su (2019), Theorem 2.7, https://arxiv.org/abs/1905.02383.
     """
-    length = (2 if terms.neighbours is Neighbours.REPLACE_ONE else 1) * terms.clip
+    length = (2 if terms.neighbours is Neighbours.REPLACE_ONE else 1) * (terms.clip or math.inf)
     mu = math.sqrt(terms.rounds) * length / (terms.divisor * terms.sigma)
     return {
         "name": "best test in closed form",
@@ -133,8 +130,17 @@ def closed_form(terms: Terms) -> dict[str, Any]:
     }
 
 
-def embed(space: Space, target: Target, images: Array) -> Array:
+def embed(
+    space: Space, target: Target, images: Array, *, recipe: Recipe | None, cache: Path
+) -> Array:
     """The records of images, shape (n, d), float64.
+
+    Args:
+        space: What a record is.
+        target: The model that images are embedded with.
+        images: uint8 of shape (n, height, width, 3).
+        recipe: Of textual inversion; None is that of the embeddings that ship.
+        cache: Folder that keeps inversions.
 
     Raises:
         ValueError: If records of this kind are not made from images alone.
@@ -142,7 +148,7 @@ def embed(space: Space, target: Target, images: Array) -> Array:
     if space is Space.TOKEN:
         from ..defenses.dp_adaptation.inversion import invert
 
-        return np.asarray(invert(target, images), dtype=np.float64)
+        return np.asarray(invert(target, images, recipe, cache=cache), dtype=np.float64)
     if space is Space.IMAGE:
         from ..adversaries.look_alike import features
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,9 @@ def play(
         published = _releases(arm, held, truth, setting.seed)
         if publish is not None:
             published = publish(published)
-        Views.of(_messages(arm, published, public, setting), path)
+        name = "vector" if arm.kind == "release" else arm.kind
+        release_views({name: published}, kind=arm.kind, public=public, path=path)
+        setting.progress(f"{slug(arm)}: games", len(truth), len(truth))
     target = setting.target("chosen")
     return PlayedReleases(
         arm=arm,
@@ -159,17 +162,31 @@ def _releases(arm: ReleaseArm, held: Held, truth: Truth, seed: int) -> Array:
     return published
 
 
-def _messages(
-    arm: ReleaseArm, published: Array, public: Mapping[str, Any], setting: Setting
-) -> Iterator[list[View]]:
+def release_views(
+    columns: Mapping[str, Array], *, kind: str, public: Mapping[str, Any], path: Path
+) -> Views:
+    """One game a row: a message of the curator to the public, encoded like every other.
+
+    Args:
+        columns: Tensors of the message by name, each with leading axis games.
+        kind: Of the message.
+        public: What everybody knows.
+        path: File to write.
+    """
     import torch
 
-    name = "vector" if arm.kind == "release" else arm.kind
-    for game, row in enumerate(published):
-        payload = encode({name: torch.from_numpy(np.ascontiguousarray(row))})
-        message = Message(number=0, sender=CURATOR, receiver=PUBLIC, kind=arm.kind, payload=payload)
-        yield [View(coalition=frozenset({PUBLIC}), messages=(message,), public=dict(public))]
-        setting.progress(f"{slug(arm)}: games", game + 1, len(published))
+    def views() -> Iterator[list[View]]:
+        for rows in zip(*columns.values(), strict=True):
+            tensors = {
+                name: torch.from_numpy(np.ascontiguousarray(row))
+                for name, row in zip(columns, rows, strict=True)
+            }
+            message = Message(
+                number=0, sender=CURATOR, receiver=PUBLIC, kind=kind, payload=encode(tensors)
+            )
+            yield [View(coalition=frozenset({PUBLIC}), messages=(message,), public=dict(public))]
+
+    return Views.of(views(), path)
 
 
 def judge(

@@ -93,6 +93,13 @@ def reconstructions(played: PlayedReleases, setting: Setting) -> tuple[str, ...]
 
 
 def _sheet(rows: Sequence[Array]) -> Array:
+    """Rows of pictures below each other, all brought to the size of the first row's."""
+    from PIL import Image
+
+    size = rows[0].shape[2], rows[0].shape[1]
+    rows = [
+        np.stack([np.asarray(Image.fromarray(each).resize(size)) for each in row]) for row in rows
+    ]
     pads = ((0, 0), (0, GAP), (0, GAP), (0, 0))
     padded = [np.pad(row, pads, constant_values=255) for row in rows]
     return np.concatenate([np.concatenate(list(row), axis=1) for row in padded])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
 from ..adversaries.likelihood_ratio import LikelihoodRatio
@@ -24,6 +24,9 @@ from . import neighbours, styled
 from .contract import Setting, Trials
 from .games import rekeyed
 from .releases import PlayedReleases, ReleaseArm, judge, play
+
+if TYPE_CHECKING:
+    from ..defenses.dp_adaptation.inversion import Recipe
 
 WHITE_BOX = frozenset({Knowledge.PROTOCOL, Knowledge.TARGET, Knowledge.OTHERS})
 """Everything but whether the record is there, and the noise."""
@@ -46,21 +49,32 @@ class WasMyImageUsed:
         games: White-box games of an arm, both worlds together.
         costly: Games in which the model runs, both worlds together; 0 leaves those out.
         collection: Whose images are private: `stickies` or `pictograms`.
+        images: How many of them, from the first; 0 takes all.
+        inversion_steps: Gradient steps an image; None takes the embeddings that ship.
         records: Canaries and zeros that the curator of the worst case holds.
     """
 
     name = "was-my-image-used"
     question = "Was my image in the collection that the model was adapted to?"
     threat_model = ThreatModel(coalition=(PUBLIC,), knows=WHITE_BOX | WITH_MODEL)
-    about = DifferentialPrivacy
-    claim = DifferentialPrivacy(epsilon=1.0, delta=1e-5)
+    about = (DifferentialPrivacy,)
+    claims = (DifferentialPrivacy(epsilon=1.0, delta=1e-5),)
     defenses = ("dpagg-ti", "dp-guidance", "dp-sgd-ti")
-    controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClip")
+    controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClipping")
     optimum = "likelihood ratio"
     games: int = 4000
     costly: int = 80
     collection: private_sets.Name = "stickies"
+    images: int = 0
+    inversion_steps: int | None = None
     records: int = 200
+
+    def __post_init__(self) -> None:
+        for name, least in (("games", 2), ("costly", 0), ("images", 0), ("records", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
+        if self.images == 1:
+            raise ValueError("images=1 must be 0 or >= 2; one is the other one's replacement")
 
     def arms(self, defense: Mechanism, profile: str) -> tuple[ReleaseArm, ...]:
         """Canaries for the worst case, groups of them, real images, and pictures drawn."""
@@ -122,9 +136,22 @@ class WasMyImageUsed:
         if arm.records == "canaries":
             return neighbours.canaries(arm.defense, records=self.records, group=arm.group)
         target = setting.target("chosen")
+        images = private_sets.load(self.collection).images[: self.images or None]
+        records = neighbours.embed(
+            arm.defense.space,
+            target,
+            images,
+            recipe=self._recipe(),
+            cache=setting.artifacts.parent / "inversions",
+        )
         if arm.records == "candidates":
-            return neighbours.candidates(arm.defense, target, collection=self.collection)
-        return neighbours.image(arm.defense, target, collection=self.collection, seed=setting.seed)
+            return neighbours.candidates(records, images, name=self.collection)
+        return neighbours.image(records, images, name=self.collection, seed=setting.seed)
+
+    def _recipe(self) -> Recipe | None:
+        from ..defenses.dp_adaptation.inversion import Recipe
+
+        return None if self.inversion_steps is None else Recipe(steps=self.inversion_steps)
 
     def judge(
         self,

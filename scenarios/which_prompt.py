@@ -52,8 +52,8 @@ class WhichPrompt:
     name = "which-prompt"
     question = "Which of the candidate prompts did the client really ask for?"
     threat_model = ONE_CURIOUS_SERVER
-    about = Obliviousness
-    claim = Obliviousness()
+    about = (Obliviousness,)
+    claims = (Obliviousness(),)
     defenses = ("obclip",)
     controls = ("plain",)
     optimum = "intersection"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,12 @@ from ...defenses.dp_adaptation.gaussian import gaussian_epsilon
 from ...scenarios.contract import Trials
 from ..statistics import holm
 from ..verdict import Row
-from . import bound, p_value
+from .counting import clopper_pearson
+from .dispatch import p_value
+from .likelihood_ratio import gaussian_likelihood_ratio
 from .power import detectable_mu
+from .result import ASSUMPTION_LEVEL, Bound
+from .trade_off import gdp
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,9 +31,16 @@ OPTIMUM = "likelihood ratio"
 CONTROL_ALPHA = 1e-4
 """Level at which a control counts as missed."""
 
-COUNTS = "clopper-pearson"
-LAWS = {"gaussian": "gaussian", "mixture": "gdp"}
+COUNTS = "clopper_pearson"
+LAWS = {"gaussian": "gaussian_likelihood_ratio", "mixture": "gdp"}
 """The bound that knows the law of the optimum's scores, by the law of the release."""
+
+BOUNDS: Mapping[str, Callable[..., Bound]] = {
+    COUNTS: clopper_pearson,
+    "gaussian_likelihood_ratio": gaussian_likelihood_ratio,
+    "gdp": gdp,
+}
+METRIC = "epsilon at least"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,32 +129,37 @@ def above_chance(first: Floats, second: Floats) -> float:
 
 def _row(look: Look, claim: DifferentialPrivacy, *, level: float) -> Row:
     first, second = look.sides
-    found = bound(look.method, first, second, delta=claim.delta, alpha=level, **look.options)
-    p = p_value(
-        look.method, first, second, epsilon=claim.epsilon, delta=claim.delta, **look.options
-    )
-    upper = math.inf if found.upper is None else found.upper
+    n = len(first) + len(second)
+    found = BOUNDS[look.method](first, second, delta=claim.delta, alpha=level, **look.options)
+    options = look.options if look.method in LAWS.values() else {"alpha": level}
+    p = p_value(look.method, first, second, epsilon=claim.epsilon, delta=claim.delta, **options)
+    doubts = _doubts(found)
     swapped = above_chance(*sides(look.trials, look.trials.swapped[look.adversary]))
     return Row(
         adversary=look.adversary,
         arm=look.trials.arm,
-        metric=f"epsilon at least, {found.method}",
-        n=len(first) + len(second),
+        metric=f"{METRIC} ({look.method.replace('_', ' ')})",
+        n=n,
         wins=None,
         chance=0.0,
-        estimate=found.epsilon,
-        interval=(found.epsilon, upper),
-        p_value=p,
+        estimate=0.0 if doubts else found.epsilon,
+        interval=(
+            0.0 if doubts else found.epsilon,
+            math.inf if found.upper is None else found.upper,
+        ),
+        p_value=1.0 if doubts else p,
         p_adjusted=1.0,
         critical=None,
         detectable=gaussian_epsilon(look.detectable(claim, level), claim.delta),
         ceiling=found.ceiling,
         alpha=level,
         level=level,
-        swapped={
-            "n": len(first) + len(second),
-            "p_value": swapped,
-            "holds": swapped > CONTROL_ALPHA,
-        },
-        games=look.trials.facts,
+        swapped={"n": n, "p_value": swapped, "holds": swapped > CONTROL_ALPHA},
+        games={**look.trials.facts, "assumes": list(found.assumptions), **doubts},
     )
+
+
+def _doubts(found: Bound) -> dict[str, float]:
+    """Tests that reject what a bound assumes: then it shows nothing."""
+    tests = {"normality": found.normality, "equal variance": found.equal_variance}
+    return {f"{name}, p": p for name, p in tests.items() if p is not None and p < ASSUMPTION_LEVEL}

@@ -12,7 +12,7 @@ from ...defenses.plain import Plain
 from ...scenarios.contract import Progress, silent
 from ...scenarios.which_prompt import WhichPrompt
 from ..config import RunConfig
-from ..contest import contest
+from ..contest import contests_of
 from ..engine import setting_of
 from ..folder import RunFolder
 from ..verdict import Finding, Role, Verdict
@@ -48,13 +48,14 @@ def check(
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
         setting = setting_of(config, folder, progress)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
-        plain = contest(scenario, "plain", Plain(), adversaries).trials(config, folder, setting)
+        (plain,) = contests_of(scenario, "plain", Plain(), adversaries)
+        reference = plain.trials(config, folder, setting)
         findings = []
         for kind in kinds:
-            each = contest(scenario, kind.__name__.lower(), kind(), adversaries)
+            (each,) = contests_of(scenario, kind.__name__.lower(), kind(), adversaries)
             each = replace(each, role=Role.CONTROL)
             trials = each.trials(config, folder, setting)
-            finding = each.finding(trials, plain, alpha=alpha, **shared)
+            finding = each.finding(trials, reference, alpha=alpha, **shared)
             findings.append(_expected(finding, kind))
     return tuple(findings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ class PlainMean:
         """Everything is public but the records: there is no noise."""
         return Terms(
             neighbours=Neighbours.REPLACE_ONE,
-            clip=math.inf,
+            clip=None,
             normalize=False,
             divisor=records,
             rate=1.0,

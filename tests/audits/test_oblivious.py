@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from latentleak.audits.case import Case
 from latentleak.audits.config import RunConfig
-from latentleak.audits.contest import contest
+from latentleak.audits.contest import contests_of
 from latentleak.audits.engine import setting_of
 from latentleak.audits.folder import RunFolder
-from latentleak.audits.case import Case
 from latentleak.audits.obliviousness.audit import audit
 from latentleak.audits.selfcheck.broken_obclip import BROKEN, EarlyExit
 from latentleak.audits.selfcheck.oblivious import check
@@ -84,7 +84,7 @@ def _trials(defense: ObClip, seed: int, folder: Path, games: int) -> Sequence[Tr
     run = RunFolder.start(folder, config, resume=False)
     from latentleak.scenarios.contract import silent
 
-    return contest(scenario, "fast", defense, adversaries).trials(
+    return contests_of(scenario, "fast", defense, adversaries)[0].trials(
         config, run, setting_of(config, run, silent)
     )
 
@@ -195,8 +195,8 @@ def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> Non
 
     setting = setting_of(config, folder, silent)
     adversaries = scenario.adversaries()
-    early = contest(scenario, "early", EarlyExit(), adversaries)
-    plain = contest(scenario, "plain", Plain(), adversaries).trials(config, folder, setting)
+    early = contests_of(scenario, "early", EarlyExit(), adversaries)[0]
+    plain = contests_of(scenario, "plain", Plain(), adversaries)[0].trials(config, folder, setting)
     finding = early.finding(
         early.trials(config, folder, setting),
         plain,
