@@ -112,7 +112,7 @@ def test_same_stream_same_release() -> None:
 def test_claim() -> None:
     (claim,) = DpSgdInversion(epsilon=2.0, delta=1e-6).claims
     assert str(claim) == "(2, 1e-06)-DP, add-remove"
-    assert claim.neighbours is Neighbours.ADD_REMOVE  # type: ignore[union-attr]
+    assert claim.neighbours is Neighbours.ADD_REMOVE
 
 
 @pytest.mark.parametrize(
