@@ -6,6 +6,7 @@ pays for its choice, so that the error rates that it hands on can be bounded as 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -96,8 +97,10 @@ def look(scores: Scores, threshold: Threshold, *, alpha: float, objective: Objec
     """Count errors by one of three ways.
 
     - A number: that threshold, known before the scores were.
-    - `split`: a random eighth of either side, drawn by a permutation that knows only the number of
-      scores, chooses threshold and direction by the largest predicted bound; the rest is counted.
+    - `split`: a random eighth of either side chooses threshold and direction by the largest
+      predicted bound; the rest is counted. The permutation is seeded by a digest of the ranks
+      of all scores: which of them chooses is independent of their values where they come in
+      random order, and as good as random in any other.
     - `bonferroni`: thresholds at ranks of the scores *without* the canary that depend on their
       number alone. The FPR strictly above the r-th highest of n is at most the r-th smallest of n
       uniform variables, whose upper bound is that of r - 1 false positives, ties included; the
@@ -177,8 +180,9 @@ def _grid(ranked: Scores) -> Looks:
 
 
 def _split(scores: Scores, alpha: float, objective: Objective) -> Looks:
+    seed = _seed(scores)
     parts = [
-        np.split(side[_permutation(side.size, name)], [selected(side.size)])
+        np.split(stream(seed, "dp-epsilon", "split", name).permutation(side), [selected(side.size)])
         for side, name in zip(scores, Scores._fields, strict=True)
     ]
     choosing, counted = (Scores(*halves) for halves in zip(*parts, strict=True))
@@ -191,8 +195,17 @@ def _split(scores: Scores, alpha: float, objective: Objective) -> Looks:
     return _count(counted.ranked(direction), threshold, direction)
 
 
-def _permutation(n: int, name: str) -> NDArray[np.int64]:
-    return stream(0, "dp-epsilon", "split", name).permutation(n)
+def _seed(scores: Scores) -> int:
+    """A digest of both sides' ranks that does not depend on the order of the scores.
+
+    One seed for all would split scores that come sorted at the same ranks every time, and what
+    was counted would no longer be a random sample of them.
+    """
+    ranks = np.unique(np.concatenate(scores), return_inverse=True)[1]
+    digest = hashlib.sha256()
+    for side in np.split(ranks, [scores.inside.size]):
+        digest.update(np.sort(side).astype(np.int64).tobytes())
+    return int.from_bytes(digest.digest()[:8], "big")
 
 
 def _best(
