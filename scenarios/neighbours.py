@@ -97,6 +97,43 @@ def image(records: Array, images: Array, *, name: str, seed: int) -> Held:
     )
 
 
+def family(records: Array, images: Array, families: Array, *, name: str, seed: int) -> Held:
+    """All images of one family, or in their place all of another one of the same size.
+
+    Images of a family are near-duplicates, or show the same thing: whoever owns the family is
+    covered by the claim about one image only as a group of that size.
+
+    Args:
+        records: Of the images, shape (n, d).
+        images: uint8 of shape (n, height, width, 3).
+        families: Name of each image's family, shape (n,).
+        name: Of the collection.
+        seed: Draws the two families.
+
+    Raises:
+        ValueError: No two families have the same number of images, and more than one.
+    """
+    found, counts = np.unique(families, return_counts=True)
+    sizes = [size for size in np.unique(counts) if size > 1 and (counts == size).sum() > 1]
+    if not sizes:
+        raise ValueError(f"{name!r} has no two families of near-duplicates; take more images")
+    alike = found[counts == sizes[0]]
+    chosen = stream(seed, "family in question").choice(alike, size=2, replace=False)
+    mine, instead = (np.flatnonzero(families == each) for each in chosen)
+    others = np.delete(records, np.concatenate([mine, instead]), axis=0)
+    return Held(
+        worlds=tuple(np.concatenate([records[rows], others]) for rows in (instead, mine)),
+        target={
+            "record": records[mine].mean(axis=0),
+            "replacement": records[instead].mean(axis=0),
+            "image": images[mine[0]],
+            "replacement image": images[instead[0]],
+        },
+        others=others,
+        facts={"records": name, "group": int(sizes[0]), "n": len(others) + int(sizes[0])},
+    )
+
+
 def candidates(records: Array, images: Array, *, name: str) -> Held:
     """World i holds image i of the first hundred, or half; images beyond are in every world."""
     count = min(CANDIDATES, len(records) // 2)

@@ -37,7 +37,7 @@ class ReleaseArm:
         name: Unique within the scenario and defence.
         defense: The mechanism.
         games: How many, all worlds together.
-        records: `canaries`, `image` or `candidates`: what the curator may hold.
+        records: `canaries`, `image`, `family` or `candidates`: what the curator may hold.
         group: Canaries of one person.
         kind: Message kind of what is published: `release` or `pictures`.
         knows: What the threat model grants here.
@@ -122,6 +122,7 @@ def play(
             "published": arm.kind,
             "law": law_of(terms),
             "rate": terms.rate,
+            "rounds": terms.rounds,
             "sigma": terms.sigma,
             "sealed": setting.sealed,
             "timed": False,

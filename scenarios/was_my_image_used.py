@@ -90,12 +90,13 @@ class WasMyImageUsed:
         )
         yield worst
         yield replace(worst, name="re-keyed", control_of="canaries")
-        if defense.claims:
-            yield from (replace(worst, name=f"group of {k}", group=k) for k in GROUPS)
         if defense.space not in (Space.TOKEN, Space.IMAGE):
             return
+        if defense.claims:
+            yield from (replace(worst, name=f"group of {k}", group=k) for k in GROUPS)
         image = replace(worst, name="image", records="image")
         yield image
+        yield replace(image, name="near-duplicates", records="family")
         yield replace(
             image,
             name="which image",
@@ -136,7 +137,8 @@ class WasMyImageUsed:
         if arm.records == "canaries":
             return neighbours.canaries(arm.defense, records=self.records, group=arm.group)
         target = setting.target("chosen")
-        images = private_sets.load(self.collection).images[: self.images or None]
+        collection = private_sets.load(self.collection)
+        images = collection.images[: self.images or None]
         records = neighbours.embed(
             arm.defense.space,
             target,
@@ -146,6 +148,11 @@ class WasMyImageUsed:
         )
         if arm.records == "candidates":
             return neighbours.candidates(records, images, name=self.collection)
+        if arm.records == "family":
+            families = collection.family[: len(images)]
+            return neighbours.family(
+                records, images, families, name=self.collection, seed=setting.seed
+            )
         return neighbours.image(records, images, name=self.collection, seed=setting.seed)
 
     def _recipe(self) -> Recipe | None:

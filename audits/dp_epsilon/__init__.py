@@ -3,6 +3,7 @@
 docs/dp-bounds.md says which bound fits which audit, with the measured strength of each. No torch.
 """
 
+from .composed import composed_gaussian
 from .counting import clopper_pearson
 from .credible import bayesian
 from .dispatch import ceiling, p_value
@@ -30,6 +31,7 @@ __all__ = [
     "bayesian",
     "ceiling",
     "clopper_pearson",
+    "composed_gaussian",
     "gaussian_likelihood_ratio",
     "gdp",
     "guesses_from_scores",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from ...scenarios.contract import Trials
 from ..case import Case
 from ..statistics import auc_delong, clopper_pearson, guesses
 from ..verdict import Control, Finding, Row, Verdict
-from .power import advantage_beyond
 from .rows import CONTROL_ALPHA, OPTIMUM, above_chance, looks_of, rows_of, sides
 
 RESOLUTION = {"quick": 0.25, "full": 0.05}
@@ -43,8 +43,10 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
     rows = rows_of(looks, claim, alpha=alpha)
     controls = _controls(case, rows)
     level = alpha / len(looks)
-    mu = min(look.detectable(claim, level) for look in looks if look.adversary == OPTIMUM)
-    detectable = advantage_beyond(mu, epsilon=claim.epsilon, delta=claim.delta)
+    detectable = min(
+        (look.detectable(claim, level)[1] for look in looks if look.adversary == OPTIMUM),
+        default=math.inf,
+    )
     resolution = RESOLUTION[profile]
     honest = [row for row in rows if row.swapped["holds"]]
     strongest = min(honest or rows, key=lambda row: (row.p_adjusted, -row.estimate))
@@ -118,13 +120,13 @@ def _controls(case: Case, rows: Sequence[Row]) -> tuple[Control, ...]:
         *_rekeyed(case.trials),
     ]
     best = [
-        (auc_delong(*sides(each, each.scores[name]), alpha=0.05).estimate, name, len(each.truth))
+        (auc_delong(*sides(each, each.scores[name]), alpha=0.05).estimate, len(each.truth), name)
         for each in case.reference
         if _judged(each)
         for name in each.scores
     ]
     if best:
-        area, name, games = max(best)
+        area, games, name = max(best)
         controls.append(
             Control(
                 name="release without noise",

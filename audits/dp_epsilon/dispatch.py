@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import validate
+from .composed import composed_gaussian_ceiling, composed_gaussian_p_value
 from .counting import clopper_pearson_ceiling, clopper_pearson_p_value
 from .credible import bayesian_ceiling
 from .likelihood_ratio import gaussian_likelihood_ratio_ceiling, gaussian_likelihood_ratio_p_value
@@ -16,6 +17,7 @@ from .trade_off import gdp_ceiling, gdp_p_value
 _CEILINGS: Mapping[str, Callable[..., float]] = {
     "clopper_pearson": clopper_pearson_ceiling,
     "gdp": gdp_ceiling,
+    "composed_gaussian": composed_gaussian_ceiling,
     "gaussian_likelihood_ratio": gaussian_likelihood_ratio_ceiling,
     "one_run": one_run_ceiling,
     "one_run_fdp": one_run_fdp_ceiling,
@@ -24,6 +26,7 @@ _CEILINGS: Mapping[str, Callable[..., float]] = {
 _P_VALUES: Mapping[str, Callable[..., float]] = {
     "clopper_pearson": clopper_pearson_p_value,
     "gdp": gdp_p_value,
+    "composed_gaussian": composed_gaussian_p_value,
     "gaussian_likelihood_ratio": gaussian_likelihood_ratio_p_value,
     "one_run": one_run_p_value,
     "one_run_fdp": one_run_fdp_p_value,

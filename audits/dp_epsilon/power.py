@@ -1,110 +1,176 @@
 """The smallest true leak that an audit of epsilon finds with probability 0.9.
 
-Answers are for releases that are Gaussian in either world, where mu says everything: it is then
-told as epsilon, or as the advantage `2 Phi(mu / 2) - 1` (the total variation) beyond what the
-claim allows.
+Answers are for one family of releases each, in which a single number (mu, or the shift of a
+canary) says how much leaks: noisy means, noisy means over a sample, DP-SGD.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv, ndtr, stdtrit
-from scipy.stats import binom, nct
+from scipy.optimize import brentq
+from scipy.special import betaincinv, ndtr, ndtri
+from scipy.stats import binom
 
-from ...defenses.dp_adaptation.gaussian import gaussian_mu
+from ...defenses.dp_adaptation.gaussian import gaussian_epsilon, gaussian_mu
+from .composed import curve, epsilon_of_shift, shift_of_epsilon
+from .noncentral_t import upper_tail
+from .subsampled import subsampled_epsilon, subsampled_false_negatives
 
+Floats = npt.NDArray[np.float64]
 Sizes = tuple[int, int]
 """Games with the record, and without it."""
 
 POWER = 0.9
-LARGEST = 40.0
-"""Largest mu that is looked at."""
+LARGEST = 8.0
+"""Largest leak that is looked at."""
 
-PRECISION = 1e-3
-"""Relative error of mu, upwards."""
+PRECISION = 2e-3
+"""Relative error of a leak, upwards."""
 
-THRESHOLDS: npt.NDArray[np.float64] = np.linspace(-3.0, 6.0, 37)
-"""Where a threshold may lie [standard deviations above the mean of the games without it]."""
+ALARMS: Floats = ndtr(np.linspace(-3.0, 2.0, 31))
+"""Rates of false alarms at which a threshold may lie."""
 
 
-def advantage_beyond(mu: float, *, epsilon: float, delta: float) -> float:
-    """Total variation at `mu` less what (epsilon, delta)-DP allows a Gaussian release.
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Releases that differ in one number.
 
-    >>> round(advantage_beyond(0.5, epsilon=1.0, delta=1e-5), 3)
-    0.091
+    Attributes:
+        misses: From that number and rates of false alarms to the fewest misses of any test.
+        epsilon: From that number and delta to epsilon.
+        allowed: From epsilon and delta to the largest such number.
     """
-    return float(2 * (ndtr(mu / 2) - ndtr(gaussian_mu(epsilon, delta) / 2)))
+
+    misses: Callable[[float, Floats], Floats]
+    epsilon: Callable[[float, float], float]
+    allowed: Callable[[float, float], float]
+
+    def advantage(self, leak: float) -> float:
+        """Total variation, `max over a of 1 - a - misses(a)`."""
+        rates = np.linspace(0.0, 1.0, 401)[1:-1]
+        return max(0.0, float((1 - rates - self.misses(leak, rates)).max()))
+
+
+@lru_cache(maxsize=32)
+def family(law: str, rate: float = 1.0, rounds: int = 1) -> Family:
+    """The family of a release law (`scenarios.releases.law_of`)."""
+    if law == "mixture":
+        return _sampled(rate)
+    if law == "composed":
+        return _composed(rate, rounds)
+    return Family(
+        misses=lambda mu, alarms: np.asarray(ndtr(ndtri(1 - alarms) - mu)),
+        epsilon=gaussian_epsilon,
+        allowed=gaussian_mu,
+    )
+
+
+def _sampled(rate: float) -> Family:
+    def epsilon(mu: float, delta: float) -> float:
+        return subsampled_epsilon(mu, delta, rate=rate)
+
+    return Family(
+        misses=lambda mu, alarms: np.asarray(subsampled_false_negatives(alarms, mu=mu, rate=rate)),
+        epsilon=epsilon,
+        allowed=lambda claimed, delta: _root(lambda mu: epsilon(mu, delta) > claimed, start=0.0),
+    )
+
+
+def _composed(rate: float, rounds: int) -> Family:
+    def misses(shift: float, alarms: Floats) -> Floats:
+        line = curve(shift, rate, rounds)
+        return np.array([line.misses(float(each)) for each in alarms])
+
+    return Family(
+        misses=misses,
+        epsilon=lambda shift, delta: epsilon_of_shift(shift, delta, rate, rounds),
+        allowed=lambda claimed, delta: shift_of_epsilon(claimed, delta, rate, rounds),
+    )
 
 
 @lru_cache(maxsize=64)
-def detectable_mu(
-    sizes: Sizes, *, epsilon: float, delta: float, alpha: float, counts: bool
+def detectable(
+    of: Family, sizes: Sizes, *, method: str, epsilon: float, delta: float, alpha: float
 ) -> float:
-    """Smallest mu that shows more than the claimed epsilon with probability 0.9, else infinity.
+    """Smallest leak that shows more than the claimed epsilon with probability 0.9, else infinity.
 
     Args:
+        of: Family of the release.
         sizes: Games in either world.
+        method: Name of the bound. Those on counts are taken at the best threshold fixed
+            beforehand; the ones that search for it find a little less.
         epsilon: Claimed.
         delta: Claimed.
         alpha: Level of the bound.
-        counts: Clopper-Pearson at the best threshold fixed beforehand (those that search for one
-            find a little less), or the likelihood-ratio bound.
     """
-    if min(sizes) < 1 or sum(sizes) < 3:
+    if min(sizes) < 2:
         return math.inf
-    claimed = gaussian_mu(epsilon, delta)
-    if not counts:
-        return _smallest(_power_of_means(sizes, claimed, alpha), start=claimed)
-    limits = _most_misses(sizes, epsilon=epsilon, delta=delta, alpha=alpha)
-    return _smallest(_power_of_counts(sizes, limits), start=claimed)
+    start = of.allowed(epsilon, delta)
+    if method == "gaussian_likelihood_ratio":
+        return _root(_by_means(sizes, start, alpha), start=start)
+    if method == "clopper_pearson":
+        slope = math.exp(epsilon)
+
+        def edge(alarms: Floats) -> Floats:
+            return np.maximum(1 - delta - slope * alarms, (1 - delta - alarms) / slope)
+
+    else:
+
+        def edge(alarms: Floats) -> Floats:
+            return of.misses(start, alarms)
+
+    return _root(_by_counts(of, sizes, _most_misses(sizes, edge, alpha)), start=start)
 
 
-def _power_of_means(sizes: Sizes, claimed: float, alpha: float) -> Callable[[float], float]:
-    freedom = sum(sizes) - 2
+def _by_means(sizes: Sizes, claimed: float, alpha: float) -> Callable[[float], bool]:
+    df = sum(sizes) - 2
     scale = 1 / math.sqrt(1 / sizes[0] + 1 / sizes[1])
-    edge = float(nct.isf(alpha, freedom, claimed * scale))
-    if not math.isfinite(edge):
-        edge = claimed * scale - float(stdtrit(freedom, alpha))
-    return lambda mu: float(nct.sf(edge, freedom, mu * scale))
+    far = 40 + claimed * scale
+    critical: Any = brentq(lambda t: upper_tail(t, df=df, shift=claimed * scale) - alpha, 0.0, far)
+    return lambda mu: upper_tail(critical, df=df, shift=mu * scale) >= POWER
 
 
-def _power_of_counts(sizes: Sizes, limits: npt.NDArray[np.int64]) -> Callable[[float], float]:
+def _by_counts(of: Family, sizes: Sizes, limits: npt.NDArray[np.int64]) -> Callable[[float], bool]:
     alarms = np.arange(len(limits))[:, None]
-    seen: Any = binom.pmf(alarms, sizes[1], ndtr(-THRESHOLDS)[None, :])
+    seen: Any = binom.pmf(alarms, sizes[1], ALARMS[None, :])
 
-    def power(mu: float) -> float:
-        found = binom.cdf(limits[:, None], sizes[0], ndtr(THRESHOLDS - mu)[None, :])
-        return float((seen * found).sum(axis=0).max())
+    def found(leak: float) -> bool:
+        fewest = of.misses(leak, ALARMS)[None, :]
+        missed = binom.cdf(limits[:, None], sizes[0], fewest)
+        return float((seen * missed).sum(axis=0).max()) >= POWER
 
-    return power
+    return found
 
 
 def _most_misses(
-    sizes: Sizes, *, epsilon: float, delta: float, alpha: float
+    sizes: Sizes, edge: Callable[[Floats], Floats], alpha: float
 ) -> npt.NDArray[np.int64]:
-    """For each count of false alarms, the most misses with which the bound exceeds epsilon."""
+    """For each count of false alarms, the most misses below what the claim allows."""
     misses, alarms = (np.arange(n) for n in sizes)
     misses_most = betaincinv(misses + 1, sizes[0] - misses, 1 - alpha / 2)
     alarms_most = betaincinv(alarms + 1, sizes[1] - alarms, 1 - alpha / 2)
-    room = 1 - delta - math.exp(epsilon) * alarms_most
-    limits = np.searchsorted(misses_most, room[room > 0], side="left") - 1
-    limits = limits[limits >= 0]
-    return limits if len(limits) else np.array([-1], dtype=np.int64)
+    coarse = np.linspace(0.0, 1.0, 2001)[1:-1]  # the curve is smooth, and dear where composed
+    room = np.interp(alarms_most, coarse, edge(coarse))
+    limits = np.searchsorted(misses_most, room, side="left") - 1
+    last = int(np.flatnonzero(limits >= 0).max(initial=-1)) + 1
+    return limits[: max(last, 1)]
 
 
-def _smallest(power: Callable[[float], float], *, start: float) -> float:
-    low, high = start, max(2 * start, 0.5)
-    while power(high) < POWER:
+def _root(found: Callable[[float], bool], *, start: float) -> float:
+    """The smallest leak from `start` on that is found, to `PRECISION`."""
+    low, high = start, max(2 * start, 0.05)
+    while not found(high):
         low, high = high, 2 * high
-        if high > LARGEST:
+        if low > LARGEST:
             return math.inf
     while high - low > PRECISION * high:
         middle = (low + high) / 2
-        low, high = (low, middle) if power(middle) >= POWER else (middle, high)
+        low, high = (low, middle) if found(middle) else (middle, high)
     return high

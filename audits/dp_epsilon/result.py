@@ -24,6 +24,8 @@ class Assumed(str, enum.Enum):
     """No test tells the neighbours apart better than N(0, 1) from N(mu, 1)."""
     SUBSAMPLED_GAUSSIAN_TRADE_OFF = "subsampled-gaussian-trade-off"
     """The same with the pair of `subsampled`: the canary takes part with the stated rate."""
+    COMPOSED_GAUSSIAN_TRADE_OFF = "composed-gaussian-trade-off"
+    """The same with the pair of `composed`: Poisson samples, several rounds."""
     GAUSSIAN_SCORES = "gaussian-scores"
     """Scores are normal in either world."""
     EQUAL_VARIANCE = "equal-variance"

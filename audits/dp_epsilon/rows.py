@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from ...adversaries.contract import Scores
 from ...defenses.claims import DifferentialPrivacy
-from ...defenses.dp_adaptation.gaussian import gaussian_epsilon
 from ...scenarios.contract import Trials
 from ..statistics import holm
 from ..verdict import Row
+from .composed import composed_gaussian
 from .counting import clopper_pearson
 from .dispatch import p_value
 from .likelihood_ratio import gaussian_likelihood_ratio
-from .power import detectable_mu
+from .power import detectable, family
 from .result import ASSUMPTION_LEVEL, Bound
 from .trade_off import gdp
 
@@ -32,13 +32,14 @@ CONTROL_ALPHA = 1e-4
 """Level at which a control counts as missed."""
 
 COUNTS = "clopper_pearson"
-LAWS = {"gaussian": "gaussian_likelihood_ratio", "mixture": "gdp"}
+LAWS = {"gaussian": "gaussian_likelihood_ratio", "mixture": "gdp", "composed": "composed_gaussian"}
 """The bound that knows the law of the optimum's scores, by the law of the release."""
 
 BOUNDS: Mapping[str, Callable[..., Bound]] = {
     COUNTS: clopper_pearson,
     "gaussian_likelihood_ratio": gaussian_likelihood_ratio,
     "gdp": gdp,
+    "composed_gaussian": composed_gaussian,
 }
 METRIC = "epsilon at least"
 
@@ -65,18 +66,30 @@ class Look:
     @property
     def options(self) -> dict[str, Any]:
         """What the bound is told beside scores, delta and alpha."""
-        return {"rate": float(self.trials.facts["rate"])} if self.method == "gdp" else {}
+        names = {"gdp": ("rate",), "composed_gaussian": ("rate", "rounds")}
+        return {name: self.trials.facts[name] for name in names.get(self.method, ())}
 
-    def detectable(self, claim: DifferentialPrivacy, level: float) -> float:
-        """Smallest mu of a Gaussian release that this look finds with probability 0.9."""
+    def detectable(self, claim: DifferentialPrivacy, level: float) -> tuple[float, float]:
+        """The smallest leak that this look finds with probability 0.9.
+
+        Returns:
+            As epsilon, and as advantage beyond what the claim allows.
+        """
+        facts = self.trials.facts
+        of = family(str(facts["law"]), float(facts["rate"]), int(facts["rounds"]))
         used = int((self.trials.truth == 1).sum())
-        return detectable_mu(
+        leak = detectable(
+            of,
             (used, len(self.trials.truth) - used),
+            method=self.method,
             epsilon=claim.epsilon,
             delta=claim.delta,
             alpha=level,
-            counts=self.method != LAWS["gaussian"],
         )
+        if math.isinf(leak):
+            return math.inf, math.inf
+        beyond = of.advantage(leak) - of.advantage(of.allowed(claim.epsilon, claim.delta))
+        return of.epsilon(leak, claim.delta), beyond
 
 
 def looks_of(trials: Sequence[Trials]) -> tuple[Look, ...]:
@@ -150,7 +163,7 @@ def _row(look: Look, claim: DifferentialPrivacy, *, level: float) -> Row:
         p_value=1.0 if doubts else p,
         p_adjusted=1.0,
         critical=None,
-        detectable=gaussian_epsilon(look.detectable(claim, level), claim.delta),
+        detectable=look.detectable(claim, level)[0],
         ceiling=found.ceiling,
         alpha=level,
         level=level,

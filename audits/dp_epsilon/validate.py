@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 METHODS = (
     "clopper_pearson",
     "gdp",
+    "composed_gaussian",
     "gaussian_likelihood_ratio",
     "one_run",
     "one_run_fdp",
