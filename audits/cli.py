@@ -20,8 +20,9 @@ from rich.table import Table
 
 from ..defenses.spec import SpecError
 from .catalog import entries
+from .cli_audit import audit
 from .config import RunConfig, UsageError, parse_settings
-from .verdict import Finding, Verdict
+from .verdict import Finding
 
 OK, REFUTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(audit)
 messages = Console(stderr=True, highlight=False)
 records = Console(highlight=False)
 
@@ -244,42 +246,6 @@ def _findings(folder: Path) -> tuple[Finding, ...]:
         return load_findings(folder)
     except RunFolderError as error:
         raise UsageError(str(error)) from error
-
-
-@app.command(
-    epilog="Examples:  latentleak audit oblivious --wins 25 --games 40 --candidates 6  "
-    "|  latentleak audit oblivious --scores guesses.csv --slack 0"
-)
-def audit(
-    what: Annotated[str, typer.Argument(help="oblivious")],
-    *,
-    scores: Annotated[
-        Path | None,
-        typer.Option(help="CSV, one game a row: real candidate's column, then a score each."),
-    ] = None,
-    wins: Annotated[int | None, typer.Option(help="Games won.")] = None,
-    games: Annotated[int | None, typer.Option(help="Games played.")] = None,
-    candidates: Annotated[int | None, typer.Option(help="N.")] = None,
-    slack: Annotated[float, typer.Option(help="Tolerated advantage.")] = 0.02,
-    alpha: Annotated[float, typer.Option(help="Level.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="Of the draws that break ties.")] = 0,
-) -> None:
-    """Audit guesses from elsewhere. Without controls, what is not refuted is inconclusive."""
-    from .external import oblivious
-
-    if what != "oblivious":
-        raise UsageError(f"what={what!r} must be oblivious")
-    verdict, facts = oblivious(
-        scores=scores,
-        wins=wins,
-        games=games,
-        candidates=candidates,
-        slack=slack,
-        alpha=alpha,
-        seed=seed,
-    )
-    _write_lines([json.dumps({"verdict": verdict.value, **facts}, sort_keys=True)])
-    raise typer.Exit(REFUTED if verdict is Verdict.REFUTED else INCONCLUSIVE)
 
 
 @app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck dp")

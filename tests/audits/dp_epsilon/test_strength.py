@@ -70,10 +70,8 @@ def test_scores_without_information_refute_nothing(name: str, n: int) -> None:
     assert sum(AUDITS[name](*pair) > 0 for pair in games) <= at_most(300, ALPHA)
 
 
-@pytest.mark.parametrize("name", AUDITS)
+@pytest.mark.parametrize("name", [name for name in AUDITS if name != "gaussian_likelihood_ratio"])
 def test_neither_do_few_values_nor_sorted_scores(name: str) -> None:
-    if name == "gaussian_likelihood_ratio":
-        pytest.skip("assumes normal scores, and does not look at their order")
     games = [
         (np.sort(a.round()), np.sort(b.round())) for a, b in played(200, 0.0, runs=300, seed=1)
     ]

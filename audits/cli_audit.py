@@ -1,0 +1,121 @@
+"""The commands `latentleak audit ...`: numbers from elsewhere, no model of ours, no torch.
+
+Without controls, what is not refuted is inconclusive: exit status 1 or 3.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ..defenses.claims import Neighbours
+from .verdict import Verdict
+
+STATUS = {Verdict.REFUTED: 1, Verdict.NOT_REFUTED: 0, Verdict.INCONCLUSIVE: 3}
+"""Exit status of a verdict."""
+
+audit = typer.Typer(
+    name="audit",
+    help="Audit numbers from elsewhere. Without controls, what is not refuted is inconclusive.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="The record on stdout as one JSON line.")]
+Alpha = Annotated[float, typer.Option(help="Level.")]
+
+
+@audit.command(
+    epilog="Examples:  latentleak audit oblivious --wins 25 --games 40 --candidates 6  "
+    "|  latentleak audit oblivious --scores guesses.csv --slack 0"
+)
+def oblivious(
+    *,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="CSV, one game a row: real candidate's column, then a score each."),
+    ] = None,
+    wins: Annotated[int | None, typer.Option(help="Games won.")] = None,
+    games: Annotated[int | None, typer.Option(help="Games played.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="N.")] = None,
+    slack: Annotated[float, typer.Option(help="Tolerated advantage.")] = 0.02,
+    alpha: Alpha = 0.01,
+    seed: Annotated[int, typer.Option(help="Of the draws that break ties.")] = 0,
+) -> None:
+    """Hold guesses against "the real candidate is named with probability at most 1/N + slack"."""
+    from .external import oblivious as hold
+
+    verdict, facts = hold(
+        scores=scores,
+        wins=wins,
+        games=games,
+        candidates=candidates,
+        slack=slack,
+        alpha=alpha,
+        seed=seed,
+    )
+    _write({"verdict": verdict.value, **facts})
+    raise typer.Exit(STATUS[verdict])
+
+
+@audit.command(
+    epilog="Examples:  latentleak audit dp --scores run.npz --claim-epsilon 4 --delta 1e-5  "
+    "|  latentleak audit dp --scores run.npz --claim-epsilon 4 --delta 1e-5 "
+    "--bound gaussian-likelihood-ratio"
+)
+def dp(
+    *,
+    scores: Annotated[
+        Path, typer.Option(help="npz with scores_in and scores_out; higher means in.")
+    ],
+    claim_epsilon: Annotated[float, typer.Option(help="Claimed epsilon.")],
+    delta: Annotated[float, typer.Option(help="Claimed delta.")],
+    alpha: Alpha = 0.01,
+    bound: Annotated[
+        str,
+        typer.Option(
+            help="clopper-pearson, gdp, gaussian-likelihood-ratio, one-run, one-run-fdp, bayesian."
+        ),
+    ] = "clopper-pearson",
+    neighbours: Annotated[
+        Neighbours | None,
+        typer.Option(help="How the two worlds differ; default replace-one."),
+    ] = None,
+    threshold: Annotated[
+        str, typer.Option(help="split, bonferroni or a number fixed beforehand.")
+    ] = "split",
+    rate: Annotated[
+        float, typer.Option(help="m / n of a subsampled Gaussian release, for gdp.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Hold scores against a claim of (epsilon, delta)-differential privacy."""
+    from .external_dp import dp as hold
+    from .external_dp import print_record
+
+    verdict, record = hold(
+        scores=scores,
+        epsilon=claim_epsilon,
+        delta=delta,
+        alpha=alpha,
+        bound=bound,
+        neighbours=neighbours,
+        threshold=threshold,
+        rate=rate,
+    )
+    if as_json:
+        _write(record)
+    else:
+        print_record(Console(highlight=False), verdict, record)
+    raise typer.Exit(STATUS[verdict])
+
+
+def _write(record: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,248 @@
+"""An audit of differential privacy on scores that came from elsewhere: no model, no torch."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+
+from ..defenses.claims import DifferentialPrivacy, Neighbours
+from . import dp_epsilon
+from .config import UsageError
+from .dp_epsilon import Bound, Threshold
+from .dp_epsilon.counting import epsilon_of_rates
+from .dp_epsilon.result import plain
+from .dp_epsilon.thresholds import look
+from .dp_epsilon.validate import Scores, method_name
+from .dp_epsilon.validate import scores as checked
+from .terminal import STYLES
+from .verdict import Verdict
+
+GUESSED = 0.05
+"""Share of the canaries that one-run bounds guess "in", and share that they guess "out"."""
+
+ARRAYS = ("scores_in", "scores_out")
+ONE_RUN = ("one_run", "one_run_fdp")
+COUNTING = ("clopper_pearson", "gdp", "bayesian")
+BOUNDS = (*COUNTING, "gaussian_likelihood_ratio", *ONE_RUN)
+"""Methods that scores alone suffice for."""
+
+NAMED = ("method", "neighbours")
+"""Fields of a bound that the record holds under other names, or for every method."""
+
+
+class Measured(NamedTuple):
+    """A bound, and the p-value of the claim where the method has one."""
+
+    bound: Bound
+    p_value: float | None
+
+
+def dp(
+    *,
+    scores: Path,
+    epsilon: float,
+    delta: float,
+    alpha: float,
+    bound: str,
+    neighbours: Neighbours | None,
+    threshold: str,
+    rate: float,
+) -> tuple[Verdict, dict[str, Any]]:
+    """Hold a claim of (epsilon, delta)-DP against one lower bound.
+
+    Args:
+        scores: An npz file with `scores_in` (releases with the canary) and `scores_out` (without),
+            one score a game; for one-run bounds one score a canary. Higher means "in".
+        epsilon: Claimed.
+        delta: Claimed.
+        alpha: Level.
+        bound: A method of `dp_epsilon`.
+        neighbours: Relation between the two worlds of the file; None takes replace-one, and
+            add-remove for one-run bounds, which test no other.
+        threshold: `split`, `bonferroni` or a number, for bounds that count errors.
+        rate: Of the subsample, for `gdp`.
+
+    Returns:
+        REFUTED or INCONCLUSIVE (nothing is known of controls), and the record.
+
+    Raises:
+        UsageError: If the file or an argument does not fit.
+    """
+    try:
+        method = _method(bound)
+        relation = _relation(method, neighbours)
+        claim = DifferentialPrivacy(epsilon=epsilon, delta=delta, neighbours=relation)
+        given = checked(*_read(scores))
+        cut = _threshold(method, threshold)
+        if rate != 1 and method != "gdp":
+            raise UsageError(f"--rate {rate:g} goes with gdp only, not with {method}")
+        found = _measure(method, given, claim, alpha, cut, rate)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    verdict, reason = judge(claim, found.bound)
+    record = {
+        "verdict": verdict,
+        "reason": reason,
+        "claim": str(claim),
+        "claimed_epsilon": epsilon,
+        "neighbours": relation,
+        "n_in": int(given.inside.size),
+        "n_out": int(given.outside.size),
+        "bound": method,
+        "p_value": found.p_value,
+    }
+    facts = found.bound.to_dict()
+    return verdict, {name: facts[name] for name in facts if name not in NAMED} | plain(record)
+
+
+def judge(claim: DifferentialPrivacy, bound: Bound) -> tuple[Verdict, str]:
+    """What one bound says of a claim, and why.
+
+    A bound whose assumption the scores contradict gives no verdict.
+    """
+    if not bound.guarantee:
+        return Verdict.INCONCLUSIVE, "a credible interval guarantees nothing and gives no verdict"
+    if not bound.assumptions_hold:
+        return Verdict.INCONCLUSIVE, (
+            f"the scores contradict what the bound assumes ({_looks(bound)}); use clopper-pearson"
+        )
+    assumed = f"assuming {', '.join(bound.assumptions)}{_looks(bound, before=': ')}"
+    at_least = f"epsilon >= {bound.epsilon:.4g} at confidence {1 - bound.alpha:g}, {assumed}"
+    if bound.epsilon > claim.epsilon:
+        return Verdict.REFUTED, at_least
+    if bound.ceiling <= claim.epsilon:
+        return Verdict.INCONCLUSIVE, (
+            f"this many games could not have shown more than epsilon {bound.ceiling:.4g}"
+        )
+    return Verdict.INCONCLUSIVE, f"only {at_least}; another attack may show more"
+
+
+def print_record(console: Console, verdict: Verdict, record: Mapping[str, Any]) -> None:
+    """Print the claim, the verdict and the numbers behind it."""
+    failed = f", {record['failed']} of them NaN" if record["failed"] else ""
+    p, upper = record["p_value"], record["upper"]
+    lines = {
+        "reason": record["reason"],
+        "bound": f"{record['bound']}, epsilon >= {_short(record['epsilon'])}",
+        "upper": upper is not None and f"{_short(upper)}, for these scores",
+        "ceiling": _short(record["ceiling"]),
+        "p-value": p is not None and f"{p:.2g}",
+        "alpha": f"{record['alpha']:g}",
+        "scores": f"{record['n_in']} in, {record['n_out']} out{failed}",
+    }
+    console.print(f"[{STYLES[verdict]}]{verdict.value}[/]  {escape(str(record['claim']))}")
+    for name, text in lines.items():
+        if text:
+            console.print(f"  {name:8} {escape(str(text))}", soft_wrap=True)
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _looks(bound: Bound, *, before: str = "") -> str:
+    tests = (
+        ("normality, Anderson-Darling", bound.normality),
+        ("equal variance, F", bound.equal_variance),
+    )
+    said = ", ".join(f"{name} p = {p:.2g}" for name, p in tests if p is not None)
+    return before + said if said else ""
+
+
+def _measure(
+    method: str,
+    given: Scores,
+    claim: DifferentialPrivacy,
+    alpha: float,
+    threshold: Threshold,
+    rate: float,
+) -> Measured:
+    inside, outside = given
+    level: dict[str, Any] = {"delta": claim.delta, "alpha": alpha}
+    promise: dict[str, Any] = {"delta": claim.delta, "epsilon": claim.epsilon}
+    if method == "bayesian":
+        return Measured(dp_epsilon.bayesian(**_outcomes(given, threshold, **level), **level), None)
+    if method in ONE_RUN:
+        run = dp_epsilon.one_run if method == "one_run" else dp_epsilon.one_run_fdp
+        counts = _guesses(given)
+        return Measured(run(**counts, **level), dp_epsilon.p_value(method, **counts, **promise))
+    if method == "gaussian_likelihood_ratio":
+        bound = dp_epsilon.gaussian_likelihood_ratio(inside, outside, **level)
+        return Measured(bound, dp_epsilon.p_value(method, *given, **promise))
+    options: dict[str, Any] = {"threshold": threshold}
+    if method == "gdp":
+        options["rate"] = rate
+        bound = dp_epsilon.gdp(inside, outside, **level, **options)
+    else:
+        bound = dp_epsilon.clopper_pearson(inside, outside, **level, **options)
+    return Measured(bound, dp_epsilon.p_value(method, *given, **promise, alpha=alpha, **options))
+
+
+def _guesses(given: Scores) -> dict[str, int]:
+    canaries = given.inside.size + given.outside.size
+    each = max(1, round(GUESSED * canaries))
+    made = dp_epsilon.guesses_from_scores(*given, top=each, bottom=each)
+    return {"canaries": canaries, **made._asdict()}
+
+
+def _outcomes(given: Scores, threshold: Threshold, *, delta: float, alpha: float) -> dict[str, int]:
+    if threshold == "bonferroni":
+        raise UsageError("--threshold bonferroni does not go with bayesian: give split or a number")
+    looks = look(given, threshold, alpha=alpha, objective=epsilon_of_rates(delta))
+    fp, fn = int(looks.false_positives[0]), int(looks.false_negatives[0])
+    return {"tp": looks.inside - fn, "tn": looks.outside - fp, "fp": fp, "fn": fn}
+
+
+def _method(bound: str) -> str:
+    method = method_name(bound)
+    if method not in BOUNDS:
+        raise UsageError(f"--bound {bound} needs more than scores; give one of {', '.join(BOUNDS)}")
+    return method
+
+
+def _relation(method: str, neighbours: Neighbours | None) -> Neighbours:
+    once = method in ONE_RUN
+    relation = neighbours or (Neighbours.ADD_REMOVE if once else Neighbours.REPLACE_ONE)
+    if once and relation is not Neighbours.ADD_REMOVE:
+        raise UsageError(
+            f"--neighbours {relation.value} does not go with {method}: canaries that are included "
+            "or not test add-remove"
+        )
+    return relation
+
+
+def _threshold(method: str, text: str) -> Threshold:
+    if text != "split" and method not in COUNTING:
+        raise UsageError(f"--threshold {text} goes with {', '.join(COUNTING)}, not with {method}")
+    if text == "split":
+        return "split"
+    if text == "bonferroni":
+        return "bonferroni"
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--threshold {text!r} must be split, bonferroni or a number") from None
+
+
+def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in ARRAYS if name in file}
+            names = ", ".join(file) or "nothing"
+    except OSError as error:
+        raise UsageError(f"--scores {path.name} cannot be opened: {error.strerror}") from error
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"--scores {path.name} is not an npz file of numbers; write it with "
+            "numpy.savez(FILE, scores_in=..., scores_out=...)"
+        ) from error
+    if len(found) < len(ARRAYS):
+        raise UsageError(f"--scores {path.name} must hold {' and '.join(ARRAYS)}; holds {names}")
+    return found[ARRAYS[0]], found[ARRAYS[1]]
