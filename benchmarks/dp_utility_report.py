@@ -97,7 +97,7 @@ def figure(out: Path, images: Path) -> None:
     grid.savefig(images / "dp-utility.png", dpi=110)
     for name in names:
         sheet = contact_sheet(Study(name=name, cache=out), out)
-        sheet.save(images / f"dp-utility-{name}.png", optimize=True)
+        sheet.quantize(128).save(images / f"dp-utility-{name}.png", optimize=True)
 
 
 def markdown(out: Path) -> str:
