@@ -1,6 +1,7 @@
 """The commands `latentleak audit ...`: numbers from elsewhere, no model of ours, no torch.
 
-Without controls, what is not refuted is inconclusive: exit status 1 or 3.
+Without controls, what is not refuted is inconclusive: exit status 1 or 3. Tables need none: `he`
+ends with 1 or 0.
 """
 
 from __future__ import annotations
@@ -108,6 +109,37 @@ def dp(
         neighbours=neighbours,
         threshold=threshold,
         rate=rate,
+    )
+    if as_json:
+        _write(record)
+    else:
+        print_record(Console(highlight=False), verdict, record)
+    raise typer.Exit(STATUS[verdict])
+
+
+@audit.command(
+    epilog="Example:  latentleak audit he --poly-modulus-degree 8192 "
+    "--coeff-mod-bits 31,26,26,26,26,26,26,31"
+)
+def he(
+    *,
+    poly_modulus_degree: Annotated[int, typer.Option(help="N.")],
+    coeff_mod_bits: Annotated[
+        str, typer.Option(help="Bits of each prime, the special one too: 60,40,60.")
+    ],
+    secret: Annotated[str, typer.Option(help="Distribution of the key: ternary.")] = "ternary",
+    required: Annotated[int, typer.Option(help="Security asked for: 128, 192, 256.")] = 128,
+    as_json: AsJson = False,
+) -> None:
+    """Hold CKKS or BFV parameters against the security tables of 2018 and 2024."""
+    from .external_he import he as hold
+    from .external_he import print_record
+
+    verdict, record = hold(
+        poly_modulus_degree=poly_modulus_degree,
+        coeff_mod_bits=coeff_mod_bits,
+        secret=secret,
+        required=required,
     )
     if as_json:
         _write(record)

@@ -31,8 +31,9 @@ class Table:
 
 
 STANDARD_2018 = Table(
-    edition="Homomorphic Encryption Standard (2018)",
-    source="https://eprint.iacr.org/2019/939, as in SEAL and OpenFHE",
+    edition="HE standard 2018",
+    source="Homomorphic Encryption Standard, https://eprint.iacr.org/2019/939, as in SEAL and "
+    "OpenFHE",
     limits={
         1024: (27, 19, 14),
         2048: (54, 37, 29),
@@ -45,8 +46,9 @@ STANDARD_2018 = Table(
 )
 
 GUIDELINES_2024 = Table(
-    edition="Security Guidelines for Implementing Homomorphic Encryption (2024)",
-    source="https://eprint.iacr.org/2024/463, as in public tools",
+    edition="HE guidelines 2024",
+    source="Security Guidelines for Implementing Homomorphic Encryption, "
+    "https://eprint.iacr.org/2024/463, as in public tools",
     limits={
         1024: (26, None, None),
         2048: (53, 36, 27),
