@@ -90,7 +90,8 @@ class WasMyImageUsed:
         )
         yield worst
         yield replace(worst, name="re-keyed", control_of="canaries")
-        if defense.space not in (Space.TOKEN, Space.IMAGE):
+        broken = hasattr(defense, "effect")  # a control that canaries settle
+        if broken or defense.space not in (Space.TOKEN, Space.IMAGE):
             return
         if defense.claims:
             yield from (replace(worst, name=f"group of {k}", group=k) for k in GROUPS)

@@ -132,6 +132,8 @@ class Card:
         shown = f"a perfect attack could have shown {formats.signed(f.ceiling)}"
         if f.ceiling is None:
             shown = "the ceiling was not measured"
+        elif math.isinf(f.ceiling):
+            shown = "what a perfect attack could have shown has no bound"
         if f.detectable is None or not math.isfinite(f.detectable):
             return f"At alpha {alpha}, no effect was sure to be found with these games; {shown}."
         return (
@@ -213,7 +215,7 @@ def _line(row: Row) -> Line:
 
 def _critical(row: Row) -> str:
     if row.critical is None or not math.isfinite(row.critical):
-        return formats.UNMEASURED
+        return NOTHING
     return "out of reach" if row.critical > row.n else f"≥ {row.critical}"
 
 

@@ -77,11 +77,10 @@ def epsilon_figure(cards: Sequence[Card], *, name: str, layout: Layout = WIDE) -
 
 
 def _scale(shown: Sequence[Bar], layout: Layout) -> Scale:
-    values = [b.claimed for b in shown]
-    values += [v for b in shown for v in (b.row.estimate, b.row.ceiling)]
-    finite = [v for v in values if v is not None and math.isfinite(v)]
-    high = max(min(max(finite), 6 * max(b.claimed for b in shown)), 0.1)
-    return Scale(low=0.0, high=1.06 * high, left=layout.left, right=layout.right)
+    """To twice the largest claim, and so far that the nearest ceilings show."""
+    ceilings = [c for b in shown if (c := b.row.ceiling) is not None and math.isfinite(c)]
+    high = max([2 * b.claimed for b in shown] + [1.25 * c for c in sorted(ceilings)[:1]])
+    return Scale(low=0.0, high=max(high, 0.1), left=layout.left, right=layout.right)
 
 
 def _bar(bar: Bar, top: float, scale: Scale, layout: Layout) -> list[str]:
@@ -106,7 +105,8 @@ def _texts(bar: Bar, top: float, y: float, layout: Layout) -> list[str]:
     base = top + 17 if layout.stacked else y + 4
     style = "value refuting" if bar.row.refutes else "value"
     name = svg.element("tspan", text=svg.cut(f"{bar.card.name}{role}", 26))
-    how = svg.element("tspan", text=svg.cut(bar.row.metric, 26), class_="arm", dx=7)
+    method = bar.row.metric.partition("(")[2].rstrip(")") or bar.row.metric
+    how = svg.element("tspan", text=svg.cut(method, 26), class_="arm", dx=7)
     left, right = (4, layout.width - 4) if layout.stacked else (0, layout.width)
     return [
         svg.element("text", name, how, x=left, y=base, class_="name"),

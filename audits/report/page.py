@@ -168,7 +168,9 @@ def _threat(group: Sequence[Card]) -> Threat:
     return Threat(
         question=finding.question,
         scenario=finding.scenario,
-        who=f"{who} {words.BEHAVIORS.get(behavior, behavior)}.",
+        who="Anyone who holds what was published."
+        if released(coalition)
+        else f"{who} {words.BEHAVIORS.get(behavior, behavior)}.",
         sees=_sees(coalition, group),
         knows=tuple((str(k), words.KNOWLEDGE.get(str(k), "")) for k in model.get("knows", ())),
         assumes=tuple((a, words.ASSUMPTIONS.get(a, "")) for a in assumptions),

@@ -36,6 +36,10 @@ GLOSSARY = {
         "Two-sided and exact: the values that the games are compatible with. All rows of a "
         "finding hold at once, at its alpha."
     ),
+    "epsilon at least": (
+        "Lower bound: these games exclude (e, delta)-differential privacy for every smaller e, "
+        "under what the named method assumes. Each end of its interval holds by itself."
+    ),
     "adjusted p": (
         "Probability of so many wins if the claim held, after Holm's correction for every "
         "adversary and arm. The claim is refuted where it is at most alpha."
