@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..defenses.claims import DifferentialPrivacy, Neighbours
-from . import dp_epsilon
 from .config import UsageError
 from .dp_epsilon import Bound, Threshold
-from .dp_epsilon.counting import epsilon_of_rates
+from .dp_epsilon.measure import BOUNDS, COUNTING, ONE_RUN, measure
 from .dp_epsilon.result import plain
-from .dp_epsilon.thresholds import look
-from .dp_epsilon.validate import Scores, method_name
+from .dp_epsilon.validate import method_name
 from .dp_epsilon.validate import scores as checked
 from .terminal import STYLES
 from .verdict import Verdict
 
-GUESSED = 0.05
-"""Share of the canaries that one-run bounds guess "in", and share that they guess "out"."""
-
 ARRAYS = ("scores_in", "scores_out")
-ONE_RUN = ("one_run", "one_run_fdp")
-COUNTING = ("clopper_pearson", "gdp", "bayesian")
-BOUNDS = (*COUNTING, "gaussian_likelihood_ratio", *ONE_RUN)
-"""Methods that scores alone suffice for."""
-
 NAMED = ("method", "neighbours")
 """Fields of a bound that the record holds under other names, or for every method."""
-
-
-class Measured(NamedTuple):
-    """A bound, and the p-value of the claim where the method has one."""
-
-    bound: Bound
-    p_value: float | None
 
 
 def dp(
@@ -83,7 +66,15 @@ def dp(
         cut = _threshold(method, threshold)
         if rate != 1 and method != "gdp":
             raise UsageError(f"--rate {rate:g} goes with gdp only, not with {method}")
-        found = _measure(method, given, claim, alpha, cut, rate)
+        found = measure(
+            method,
+            given,
+            epsilon=epsilon,
+            delta=delta,
+            alpha=alpha,
+            threshold=cut,
+            rate=rate,
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
     verdict, reason = judge(claim, found.bound)
@@ -154,50 +145,6 @@ def _looks(bound: Bound, *, before: str = "") -> str:
     )
     said = ", ".join(f"{name} p = {p:.2g}" for name, p in tests if p is not None)
     return before + said if said else ""
-
-
-def _measure(
-    method: str,
-    given: Scores,
-    claim: DifferentialPrivacy,
-    alpha: float,
-    threshold: Threshold,
-    rate: float,
-) -> Measured:
-    inside, outside = given
-    level: dict[str, Any] = {"delta": claim.delta, "alpha": alpha}
-    promise: dict[str, Any] = {"delta": claim.delta, "epsilon": claim.epsilon}
-    if method == "bayesian":
-        return Measured(dp_epsilon.bayesian(**_outcomes(given, threshold, **level), **level), None)
-    if method in ONE_RUN:
-        run = dp_epsilon.one_run if method == "one_run" else dp_epsilon.one_run_fdp
-        counts = _guesses(given)
-        return Measured(run(**counts, **level), dp_epsilon.p_value(method, **counts, **promise))
-    if method == "gaussian_likelihood_ratio":
-        bound = dp_epsilon.gaussian_likelihood_ratio(inside, outside, **level)
-        return Measured(bound, dp_epsilon.p_value(method, *given, **promise))
-    options: dict[str, Any] = {"threshold": threshold}
-    if method == "gdp":
-        options["rate"] = rate
-        bound = dp_epsilon.gdp(inside, outside, **level, **options)
-    else:
-        bound = dp_epsilon.clopper_pearson(inside, outside, **level, **options)
-    return Measured(bound, dp_epsilon.p_value(method, *given, **promise, alpha=alpha, **options))
-
-
-def _guesses(given: Scores) -> dict[str, int]:
-    canaries = given.inside.size + given.outside.size
-    each = max(1, round(GUESSED * canaries))
-    made = dp_epsilon.guesses_from_scores(*given, top=each, bottom=each)
-    return {"canaries": canaries, **made._asdict()}
-
-
-def _outcomes(given: Scores, threshold: Threshold, *, delta: float, alpha: float) -> dict[str, int]:
-    if threshold == "bonferroni":
-        raise UsageError("--threshold bonferroni does not go with bayesian: give split or a number")
-    looks = look(given, threshold, alpha=alpha, objective=epsilon_of_rates(delta))
-    fp, fn = int(looks.false_positives[0]), int(looks.false_negatives[0])
-    return {"tp": looks.inside - fn, "tn": looks.outside - fp, "fp": fp, "fn": fn}
 
 
 def _method(bound: str) -> str:

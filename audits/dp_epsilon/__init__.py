@@ -7,9 +7,11 @@ from .composed import composed_gaussian
 from .counting import clopper_pearson
 from .credible import bayesian
 from .dispatch import ceiling, p_value
+from .guesses import Guesses, guesses_from_scores
 from .likelihood_ratio import gaussian_likelihood_ratio
+from .looks import Threshold
 from .result import ASSUMPTION_LEVEL, Assumed, Bound
-from .single_run import Guesses, guesses_from_scores, one_run, one_run_p_value
+from .single_run import one_run, one_run_p_value
 from .single_run_fdp import one_run_fdp
 from .subsampled import (
     subsampled_delta,
@@ -17,7 +19,6 @@ from .subsampled import (
     subsampled_false_negatives,
     subsampled_mu,
 )
-from .thresholds import Threshold
 from .trade_off import gdp
 from .validate import METHODS
 

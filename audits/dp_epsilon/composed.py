@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from ...defenses.claims import Neighbours
 from . import validate
 from .counting import shortfall, strongest
+from .looks import Objective, Threshold
 from .result import Assumed, Bound
 from .search import smallest_level
-from .thresholds import Objective, Threshold, look, perfect
+from .thresholds import look, perfect
 from .trade_off import mu_of_rates
 
 GRID = 1e-3

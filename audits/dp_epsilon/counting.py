@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from . import validate
+from .looks import Looks, Objective, Threshold
 from .result import Assumed, Bound
 from .search import smallest_level
-from .thresholds import Looks, Objective, Threshold, look, perfect
+from .thresholds import look, perfect
 
 
 def clopper_pearson(

@@ -13,6 +13,7 @@ from . import validate
 from .noncentral_t import shift_with_tail, upper_tail
 from .normality import equal_variance, normality
 from .result import Assumed, Bound
+from .scores import Scores
 
 
 class _Test(NamedTuple):
@@ -116,7 +117,7 @@ def gaussian_likelihood_ratio_ceiling(
     return math.inf
 
 
-def _finite(given: validate.Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _finite(given: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Both sides, NaN replaced by the worst score of the pool, in units of the largest."""
     pool = np.concatenate(given)
     if np.isinf(pool).any():

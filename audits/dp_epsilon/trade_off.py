@@ -8,11 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from ...defenses.dp_adaptation.gaussian import gaussian_epsilon
 from . import validate
 from .counting import shortfall, strongest
+from .looks import Objective, Threshold
 from .normality import normality
 from .result import Assumed, Bound
+from .scores import Scores
 from .search import smallest_level
 from .subsampled import subsampled_epsilon, subsampled_mu
-from .thresholds import Objective, Threshold, look, perfect
+from .thresholds import look, perfect
 
 
 def gdp(
@@ -148,6 +150,6 @@ def epsilon_of_mu(mu: float, delta: float, rate: float) -> float:
     return subsampled_epsilon(max(0.0, mu), delta, rate=rate)
 
 
-def _normality(given: validate.Scores) -> float | None:
+def _normality(given: Scores) -> float | None:
     finite = all(np.isfinite(side).all() for side in given)
     return normality(given.inside, given.outside) if finite else None

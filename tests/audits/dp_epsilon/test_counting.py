@@ -13,8 +13,9 @@ from scipy.special import ndtri
 
 from latentleak.audits.dp_epsilon import ceiling, clopper_pearson, gdp
 from latentleak.audits.dp_epsilon.counting import epsilon_of_rates
-from latentleak.audits.dp_epsilon.thresholds import grid, look, rate_upper
-from latentleak.audits.dp_epsilon.validate import Scores
+from latentleak.audits.dp_epsilon.looks import rate_upper
+from latentleak.audits.dp_epsilon.scores import Scores
+from latentleak.audits.dp_epsilon.thresholds import grid, look
 from latentleak.audits.statistics import clopper_pearson_upper
 
 LEVEL = {"delta": 1e-5, "alpha": 0.05}
