@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adversaries.contract import Adversary
-from ..defenses.claims import Claim, DifferentialPrivacy, Obliviousness
+from ..defenses.claims import (
+    Claim,
+    DifferentialPrivacy,
+    Hidden,
+    Indistinguishability,
+    Obliviousness,
+    SecurityLevel,
+)
 from ..defenses.protocol import Defense, Mechanism
 from ..defenses.spec import Spec
 from ..scenarios.contract import Scenario, Setting, Trials
@@ -118,6 +125,10 @@ def audit_of(claim: Claim) -> Audit:
         from .dp_epsilon.audit import audit as private
 
         return private
+    if isinstance(claim, Hidden | Indistinguishability | SecurityLevel):
+        from .he.audit import audit as encrypted
+
+        return encrypted
     raise TypeError(
         f"claim={claim} has no audit; claims of type {type(claim).__name__} are not run"
     )
@@ -130,7 +141,7 @@ def contests(config: RunConfig, scenarios: Sequence[str]) -> tuple[Contest, ...]
         UsageError: If a name, a field or a coalition does not exist, or `--defense` plays in none
             of the scenarios.
     """
-    found = []
+    found: list[Contest] = []
     for name in scenarios:
         scenario = scenario_of(name, config)
         chosen = scenario.defenses if config.defense is None else (config.defense,)

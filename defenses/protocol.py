@@ -109,7 +109,9 @@ class Mechanism(Protocol):
         """What is public of a release of so many records; looks at no data."""
         ...
 
-    def release(self, records: Sequence[Any], rng: np.random.Generator, *, trials: int) -> Array:
+    def release(
+        self, records: Sequence[Any] | Array, rng: np.random.Generator, *, trials: int
+    ) -> Array:
         """Return `trials` independent releases, shape (trials, d)."""
         ...
 

@@ -141,6 +141,11 @@ class NamedArm(Protocol):
         """The defence as configured for this arm."""
         ...
 
+    @property
+    def control_of(self) -> str:
+        """Arm that this one plays again with coins from the operating system, or empty."""
+        ...
+
 
 class Scenario(Protocol):
     """A question asked of a defence.

@@ -128,7 +128,7 @@ def threads_for(target: Target) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def rekeyed(arm: Arm, setting: Setting) -> Setting:
+def rekeyed(arm: NamedArm, setting: Setting) -> Setting:
     """The setting of a control arm: its seed comes from the operating system.
 
     An adversary that guessed the run's seed loses its gain here. The seed is kept beside the

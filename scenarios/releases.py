@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -201,17 +202,24 @@ def judge(
     Only here do guesses and truth meet.
     """
     jobs = {each.arm.name: _jobs(each, threat_model, setting) for each in played}
-    scores: dict[str, dict[str, Scores]] = {}
-    for number, (name, adversary) in enumerate(adversaries.items()):
+
+    def one(name: str) -> dict[str, Scores]:
         own = [
             replace(job, seed=derive(job.seed, name))
             for each in played
-            if each.arm.takes(adversary)
+            if each.arm.takes(adversaries[name])
             for job in jobs[each.arm.name]
         ]
-        if own:
-            scores[name] = score(adversary, own, sealed=setting.sealed, threads=setting.threads)
-        setting.progress("adversaries", number + 1, len(adversaries))
+        if not own:
+            return {}
+        return score(adversaries[name], own, sealed=setting.sealed, threads=setting.threads)
+
+    scores: dict[str, dict[str, Scores]] = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
+        for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
+            scores[name] = said
+            setting.progress("adversaries", number + 1, len(adversaries))
     return tuple(_trials(each, scores) for each in played)
 
 

@@ -16,10 +16,10 @@ from .games import slug
 from .pictures import GAP, ROWS
 from .releases import PlayedReleases, Publish, ReleaseArm
 
-PICTURES = 2
+PICTURES = 1
 """Pictures published a game."""
 
-STEPS = 10
+STEPS = 8
 BATCH = 16
 PROMPT = "{} style"
 

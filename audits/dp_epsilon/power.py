@@ -160,7 +160,7 @@ def _most_misses(
     room = np.interp(alarms_most, coarse, edge(coarse))
     limits = np.searchsorted(misses_most, room, side="left") - 1
     last = int(np.flatnonzero(limits >= 0).max(initial=-1)) + 1
-    return limits[: max(last, 1)]
+    return np.asarray(limits[: max(last, 1)], dtype=np.int64)
 
 
 def _root(found: Callable[[float], bool], *, start: float) -> float:

@@ -10,7 +10,7 @@ import pytest
 from latentleak.audits.catalog import BUILT_IN, Entry, UnknownNameError, entries, spec_of
 from latentleak.audits.config import UsageError
 from latentleak.audits.conformance import check
-from latentleak.defenses.claims import Obliviousness
+from latentleak.defenses.claims import DifferentialPrivacy, Obliviousness
 
 
 @pytest.mark.parametrize("entry", [e for e in BUILT_IN if e.kind != "scenario"], ids=lambda e: e.id)
@@ -25,9 +25,12 @@ def test_the_catalog_says_what_the_classes_say(entry: Entry) -> None:
     if entry.kind == "scenario":
         assert kind.name == entry.id
         assert kind.question == entry.claim
-    claims = getattr(kind(), "claims", ())
-    if any(isinstance(claim, Obliviousness) for claim in claims):
-        assert "1/N + slack" in entry.claim
+    claims = kind().claims if entry.kind == "defense" else ()
+    for claim in claims:
+        if isinstance(claim, Obliviousness):
+            assert "1/N + slack" in entry.claim
+        if isinstance(claim, DifferentialPrivacy):
+            assert claim.neighbours.value in entry.claim
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,22 @@ def test_unknown_names_and_kinds() -> None:
     with pytest.raises(UsageError, match="defense or adversary"):
         check("report", "x")
     assert len({(e.kind, e.id) for e in entries()}) == len(entries())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return np.zeros((trials, 2))", "must refuse records that are not finite"),
+        ("return np.random.standard_normal((trials, 2))", "equal"),
+        ("return np.zeros((trials + 1, 2))", "must be (trials, d)"),
+    ],
+)
+def test_a_mechanism_that_does_not_conform_is_told(body: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom dataclasses import dataclass\n"
+        "from latentleak.defenses.dp_adaptation.aggregation import Aggregation\n"
+        '@dataclass(frozen=True, kw_only=True)\nclass Mine(Aggregation):\n    """Text."""\n'
+        f"    def release(self, records, rng, *, trials):\n        {body}\n"
+    )
+    problems = check("defense", f"{tmp_path / 'mine.py'}:Mine")
+    assert any(words in problem for problem in problems), problems
