@@ -26,6 +26,10 @@ check: $(VENV)/.installed-dev
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/dp_bounds.py
+	$(BIN)/python benchmarks/dp_releases.py
+	$(BIN)/python benchmarks/he_update.py
+	$(BIN)/python benchmarks/ckks_key_recovery.py
 
 clean:
 	rm -rf $(VENV) runs
