@@ -25,6 +25,8 @@ class Question(str, enum.Enum):
     WAS_IT_USED = "was-it-used"
     WHICH_RECORD = "which-record"
     WHAT_WAS_DRAWN = "what-was-drawn"
+    WHICH_LATENT = "which-latent"
+    WHICH_PLAINTEXT = "which-plaintext"
 
 
 class Knowledge(str, enum.Enum):

@@ -49,6 +49,7 @@ class Entry:
 
 
 DPAGG = "Peetathawatchai et al., DPAgg-TI, SaTML 2026, https://arxiv.org/abs/2411.14639"
+HE = "Chen et al., HE-Diffusion, 2024, https://arxiv.org/abs/2403.05794"
 OBCLIP = "Wu et al., ObCLIP, NeurIPS 2025, https://arxiv.org/abs/2510.04153"
 BUILT_IN = (
     Entry(
@@ -96,6 +97,23 @@ BUILT_IN = (
         path="latentleak.defenses.dp_adaptation.baselines:PlainMean",
         summary="Publish the mean of the embeddings as it is.",
         claim="none: the control that releases are measured against",
+    ),
+    *(
+        Entry(
+            kind="defense",
+            id=f"he-{name}",
+            path=f"latentleak.defenses.he_diffusion.variants:{kind}",
+            summary=summary,
+            paper=HE,
+            claim="image and prompt hidden, no decryption oracle, 128 bits by two tables",
+        )
+        for name, kind, summary in (
+            ("as-released", "AsReleased", "CKKS on the update; the server runs the U-Net."),
+            ("client-unet", "ClientUnet", "CKKS on the update; the client runs the U-Net."),
+            ("encrypted-term", "EncryptedTerm", "The same, with the update term encrypted too."),
+            ("full-encryption", "FullEncryption", "The whole latent encrypted, the term not."),
+            ("fully-hardened", "FullyHardened", "Everything encrypted, a fresh key a step."),
+        )
     ),
     Entry(
         kind="scenario",

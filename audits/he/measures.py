@@ -1,0 +1,96 @@
+"""What is measured beside the verdict: curves over tau, LPIPS, CLIP retrieval, attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...defenses.claims import Hidden
+from ...scenarios.contract import Trials
+from ...scenarios.drawn import BLIND, CLIP, IMAGE, LPIPS
+from ..case import Case
+from ..statistics import clopper_pearson, mean_interval
+from .hidden import leakage, names_of, part_of, wins
+
+Measure = dict[str, Any]
+
+
+def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, Any], ...]:
+    """Measures of a claim that something is hidden; none for others."""
+    claim = case.claim
+    if not isinstance(claim, Hidden) or part_of(claim) != IMAGE:
+        return ()
+    found: list[Measure] = []
+    for each in case.trials:
+        if f"{IMAGE}/{BLIND}" not in each.scores:
+            continue
+        for name in names_of(each, claim):
+            found += _curve(case, each, name, claim, alpha=alpha)
+            if not each.facts.get("measured"):
+                found += _pictures(each, name, alpha=alpha, seed=seed)
+    return tuple(found)
+
+
+def _curve(
+    case: Case, trials: Trials, name: str, claim: Hidden, *, alpha: float
+) -> Iterator[Measure]:
+    """Normalized leakage at one encrypted share."""
+    scores = trials.scores[f"{IMAGE}/{name}"]
+    share = trials.facts.get("encrypted")
+    found = leakage(trials, scores, case.reference, claim.normalized_leakage_at_most, alpha=alpha)
+    if found is None or share is None:
+        return
+    yield {
+        "name": f"normalized {claim.metric}",
+        "arm": trials.arm,
+        "adversary": name,
+        "estimate": found.ratio.estimate,
+        "interval": [found.ratio.interval.low, found.ratio.interval.high],
+        "n": len(trials.truth),
+        "encrypted share": share,
+        "floor": 0.0,
+        "ceiling": 1.0,
+    }
+
+
+def _pictures(trials: Trials, name: str, *, alpha: float, seed: int) -> Iterator[Measure]:
+    n, count = len(trials.truth), int(trials.counts.max())
+    far = mean_interval(-trials.scores[f"{LPIPS}/{name}"][:, 0], alpha=alpha)
+    base = {"arm": trials.arm, "adversary": name, "n": n}
+    yield {
+        "name": "LPIPS (AlexNet, v0.1)",
+        **base,
+        "estimate": float(-trials.scores[f"{LPIPS}/{name}"].mean()),
+        "interval": [far.low, far.high],
+        "nothing seen": float(-trials.scores[f"{LPIPS}/{BLIND}"].mean()),
+    }
+    won = wins(trials, trials.scores[f"{CLIP}/{name}"], seed, f"{CLIP}/{name}")
+    yield {
+        "name": f"retrieval among {count} by CLIP",
+        **base,
+        "estimate": won / n,
+        "interval": list(clopper_pearson(won, n, alpha=alpha)),
+        "chance": 1 / count,
+    }
+    yield from _attributes(trials, name, alpha=alpha)
+
+
+def _attributes(trials: Trials, name: str, *, alpha: float) -> Iterator[Measure]:
+    """Does the nearest picture share an attribute with the original?"""
+    n = len(trials.truth)
+    nearest = np.nanargmax(trials.scores[f"{IMAGE}/{name}"], axis=1)
+    for attribute, values in dict(trials.facts.get("attributes") or {}).items():
+        stated = np.array(values)
+        right = int((stated[nearest] == stated[trials.truth]).sum())
+        _, sizes = np.unique(stated[trials.truth], return_counts=True)
+        yield {
+            "name": f"{attribute} of the nearest picture",
+            "arm": trials.arm,
+            "adversary": name,
+            "estimate": right / n,
+            "interval": list(clopper_pearson(right, n, alpha=alpha)),
+            "n": n,
+            "majority class": float(sizes.max() / n),
+        }
