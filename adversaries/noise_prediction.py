@@ -133,7 +133,7 @@ class NoisePrediction:
             trace = _joined([traces[game] for game in games])
             scores[games] = self.scores(model, trace, [aux.candidates[game] for game in games])
             best = np.nanargmax(scores[games], axis=1)
-            prompts = [aux.candidates[game][i] for game, i in zip(games, best, strict=True)]
+            prompts = [aux.candidates[game][int(i)] for game, i in zip(games, best, strict=True)]
             final, misfits = self.fit(model, trace, prompts)
             good = misfits < POOR
             fitted = [game for game, fits in zip(games, good, strict=True) if fits]
@@ -148,7 +148,10 @@ class NoisePrediction:
         pairs = np.argwhere(~np.isnan(scores))
         for first in range(0, len(pairs), ROWS):
             games, columns = pairs[first : first + ROWS].T
-            prompts = [candidates[g][c] for g, c in zip(games, columns, strict=True)]
+            prompts = [
+                candidates[int(game)][int(column)]
+                for game, column in zip(games, columns, strict=True)
+            ]
             predict, part = _predictor(model, prompts), trace[games.tolist()]
             start = self._guess(predict, part, model)
             scores[games, columns] = -_misfit(predict, part, model, start)
