@@ -9,75 +9,20 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..defenses.he_diffusion.sampler import Grid, NoisePredictor, Solver
-from ..defenses.he_diffusion.selection import Latent, Mask
+from ..defenses.he_diffusion.selection import Latent
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores, empty_scores
-from .he_views import ROWS, Model, steps_of
+from .he_views import ROWS, Model, public_latents
 from .plms import single_predictions
+from .trace import Fit, Trace, predictor, traces_of
 
 Floats = npt.NDArray[np.float64]
 
 POOR = 0.5
 """Root mean square misfit of noise predictions above which a fit is not believed."""
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trace:
-    """What messages say about the first image's latents in n executions.
-
-    The sampler is affine: z_t = F_t x + A_t with x the initial latent, F_t a product of public
-    factors and A_t a sum of observed terms. A plaintext entry of any z_t therefore gives the same
-    entry of x exactly.
-
-    Attributes:
-        terms: a of each step, shape (steps, n, channels, height, width).
-        known: Entries of x that were in the clear at some step, shape (n, ...).
-        values: x there, zero elsewhere.
-    """
-
-    terms: Latent
-    known: Mask
-    values: Latent
-
-    def __getitem__(self, games: Sequence[int]) -> Trace:
-        """The trace of some executions, each as often as it is named."""
-        return Trace(terms=self.terms[:, games], known=self.known[games], values=self.values[games])
-
-    def latent(self, grid: Grid, start: Latent, step: int) -> Latent:
-        """The latent before `step`, from the initial one; `len(grid)` gives the final latent."""
-        factor, shift = _affine(self.terms, grid, step)
-        return factor * start + shift
-
-    def start(self, grid: Grid, latent: Latent, step: int) -> Latent:
-        """The initial latent of one before `step`, its known entries put right."""
-        factor, shift = _affine(self.terms, grid, step)
-        return np.where(self.known, self.values, (latent - shift) / factor)
-
-
-def _affine(terms: Latent, grid: Grid, step: int) -> tuple[float, Latent]:
-    """F and A with z = F x + A before `step`."""
-    factor, shift = 1.0, np.zeros(terms.shape[1:])
-    for number in range(step):
-        f = grid.factor(number)
-        factor, shift = f * factor, f * shift + terms[number]
-    return factor, shift
-
-
-def trace_of(views: Views, game: int, grid: Grid) -> Trace | None:
-    """The trace of one game; None unless every step's term is in the clear as a whole."""
-    steps = steps_of(views, game)
-    bare = [s for s in steps if "term" in s.asked and "term_cipher_0" not in s.asked]
-    if len(bare) != len(grid):
-        return None
-    terms = np.stack([np.asarray(step.asked["term"][:1], np.float64) for step in bare])
-    known, values = np.zeros(terms[0].shape, np.bool_), np.zeros(terms[0].shape)
-    for number, step in enumerate(bare):
-        factor, shift = _affine(terms, grid, number)
-        visible = step.visible[:1]
-        values = np.where(visible, (step.rest[:1] - shift) / factor, values)
-        known |= visible
-    return Trace(terms=terms, known=known, values=values)
+UNTRIED = 1e6
+"""Misfit of candidates that were not tried; finite misfits are far below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,30 +30,32 @@ class NoisePrediction:
     """A server that only adds update terms a_t gets the U-Net's output, and with it the picture.
 
     a_t is the noise prediction times a public number, and z_t an affine function of the one
-    unknown, the initial latent x (see `Trace`). What the observed e_t leave open is
-    x = s e_0 + sqrt(abar) x0, with x0 the model's first guess of the picture and
-    s = sqrt(1 - abar); that guess depends on x and the prompt alone. So, for a prompt c, the
-    iteration
+    unknown, the initial latent x (see `trace`). What the observed e_t leave open is
+    x = s e_0 + sqrt(abar) x0, with s = sqrt(1 - abar) and x0 the model's first guess of the
+    picture. It depends on x and on the prompt c alone, so that
 
-        x <- x + damping s (e_0 - eps(x, c))
+        r_t(x) = s_t (e_t - eps(z_t, c)) / F_t = 0
 
-    has the true x as its fixed point if c is the prompt, and the rest of the trajectory tells
-    whether it is: at later steps the U-Net predicts what was observed, or it does not.
+    at every step for the true x and c. At high noise eps is close to z / s and x + r_t(x) close to
+    the solution. One step alone may have several solutions, several steps together have one.
 
-    1. Scan: for every candidate, a few rounds of the iteration at an early step, and the misfit
-       at a later one. Minus the misfit is the candidate's score.
-    2. Fit: for the best candidate, the iteration at the first step until it rests.
+    1. Rank all candidates by how likely a final latent it is that one correction gives, from points
+       that all games share (`surprise`): no U-Net calls for single games.
+    2. In this order, solve three steps together (`trace.Fit`), and see whether the U-Net predicts
+       what was observed at a fourth, late one. The first candidate that does is believed.
     3. The public recursion from x to the final latent; decode.
 
-    Where terms are encrypted, or the best fit explains nothing (the prompt is none of the
-    candidates), it abstains: equal scores and the prior picture.
+    A candidate's score is minus its misfit if it was tried, and behind those in order of rank if
+    not. Where terms are encrypted, or no candidate explains them (the prompt is none of these), it
+    abstains: equal scores, or the prior picture.
 
-    Queries: (scan + 1) calls a candidate, 2 rounds calls a game; two U-Net rows each.
+    Queries: `points` calls a prompt; per game at most 4 `rounds` calls for each candidate tried. A
+    call is two U-Net rows.
 
     Attributes:
-        scan: Rounds spent on each candidate.
-        rounds: Rounds spent on the best.
-        damping: Share of each correction that is made; at 1 strong guidance makes it oscillate.
+        points: Shared points of the ranking.
+        likeliest: Candidates that are tried at most.
+        rounds: Evaluations of the residual for each.
     """
 
     plays: ClassVar[frozenset[Question]] = frozenset(
@@ -116,9 +63,14 @@ class NoisePrediction:
     )
     needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.WEIGHTS, Knowledge.CANDIDATES})
     reads: ClassVar[frozenset[str]] = frozenset({"update"})
-    scan: int = 3
-    rounds: int = 16
-    damping: float = 0.5
+    points: int = 3
+    likeliest: int = 4
+    rounds: int = 12
+
+    def __post_init__(self) -> None:
+        for name in ("points", "likeliest", "rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= 1")
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score the candidates of every game, and draw its picture."""
@@ -126,89 +78,91 @@ class NoisePrediction:
             raise ValueError("NoisePrediction needs the fact candidates")
         model = Model.open(aux, views)
         scores, pictures = empty_scores(aux.candidates), model.prior(len(views))
-        traces = {game: trace_of(views, game, model.grid) for game in range(len(views))}
-        games = [game for game, trace in traces.items() if trace is not None]
+        games, trace = traces_of(views, model.grid)
         fitted: list[int] = []
-        if games:
-            trace = _joined([traces[game] for game in games])
-            scores[games] = self.scores(model, trace, [aux.candidates[game] for game in games])
-            best = np.nanargmax(scores[games], axis=1)
-            prompts = [aux.candidates[game][int(i)] for game, i in zip(games, best, strict=True)]
-            final, misfits = self.fit(model, trace, prompts)
-            good = misfits < POOR
-            fitted = [game for game, fits in zip(games, good, strict=True) if fits]
+        if trace is not None:
+            candidates = [aux.candidates[game] for game in games]
+            unlikely = surprise(model, trace, candidates, rng, points=self.points)
+            own, final = self.fit(model, trace, candidates, unlikely)
+            scores[games, : own.shape[1]] = own
+            good = np.flatnonzero(np.nanmax(own, axis=1) > -POOR)
+            fitted = [games[row] for row in good]
             if fitted:
                 pictures[fitted] = model.pictures(final[good])
         notes = {"games with terms in the clear": len(games), "games fitted": len(fitted)}
         return Guesses(scores=scores, images=pictures, notes=notes)
 
-    def scores(self, model: Model, trace: Trace, candidates: Sequence[Sequence[str]]) -> Scores:
-        """Minus the misfit of each candidate, as `empty_scores` lays them out."""
-        scores = empty_scores(candidates)
-        pairs = np.argwhere(~np.isnan(scores))
-        for first in range(0, len(pairs), ROWS):
-            games, columns = pairs[first : first + ROWS].T
-            prompts = [
-                candidates[int(game)][int(column)]
-                for game, column in zip(games, columns, strict=True)
-            ]
-            predict, part = _predictor(model, prompts), trace[games.tolist()]
-            start = self._guess(predict, part, model)
-            scores[games, columns] = -_misfit(predict, part, model, start)
-        return scores
+    def fit(
+        self,
+        model: Model,
+        trace: Trace,
+        candidates: Sequence[Sequence[str]],
+        unlikely: Scores,
+    ) -> tuple[Scores, Latent]:
+        """Scores of candidates, and the final latents of the last that was tried in each game.
 
-    def fit(self, model: Model, trace: Trace, prompts: Sequence[str]) -> tuple[Latent, Floats]:
-        """Final latents if these were the prompts, and what is left unexplained, shape (n,)."""
-        latents, misfits = [], []
-        for first in range(0, len(prompts), ROWS):
-            rows = list(range(first, min(first + ROWS, len(prompts))))
-            part = trace[rows]
-            predict = _predictor(model, [prompts[row] for row in rows])
-            start = self._rest(predict, part, model)
-            latents.append(part.latent(model.grid, start, len(model.grid)))
-            misfits.append(_misfit(predict, part, model, start))
-        return np.concatenate(latents), np.concatenate(misfits)
-
-    def _guess(self, predict: NoisePredictor, trace: Trace, model: Model) -> Latent:
-        """The initial latent, from the noise observed at one early step."""
-        grid, step = model.grid, len(model.grid) // 3
-        noise = single_predictions(trace.terms, grid, model.method)[step]
-        share = np.sqrt(1 - grid.before[step])
-        start = trace.start(grid, share * noise, step)
-        for _ in range(self.scan):
-            latent = trace.latent(grid, start, step)
-            correction = share * (noise - predict(latent, step))
-            start = trace.start(grid, latent + self.damping * correction, step)
-        return start
-
-    def _rest(self, predict: NoisePredictor, trace: Trace, model: Model) -> Latent:
-        """The initial latent at which the iteration at the first step comes to rest."""
-        grid, start = model.grid, self._guess(predict, trace, model)
-        gain = self.damping * np.sqrt(1 - grid.before[0]) / grid.term(np.ones(()), 0)
-        for _ in range(self.rounds):
-            term = Solver(predict, grid, model.method).term(start, 0)
-            start = trace.start(grid, start + gain * (trace.terms[0] - term), 0)
-        return start
+        Args:
+            model: The model.
+            trace: Of n games.
+            candidates: Of these.
+            unlikely: Their `surprise`.
+        """
+        order = np.argsort(unlikely, axis=1)  # NaN last
+        scores = np.where(np.isnan(unlikely), np.nan, -UNTRIED - np.argsort(order, axis=1))
+        final, left = np.zeros(trace.values.shape), np.arange(len(candidates))
+        for place in range(min(self.likeliest, *map(len, candidates))):
+            for first in range(0, len(left), ROWS):
+                rows = left[first : first + ROWS]
+                columns = order[rows, place]
+                prompts = [candidates[int(r)][int(c)] for r, c in zip(rows, columns, strict=True)]
+                fit = Fit.of(model, trace[rows.tolist()], prompts)
+                start = fit.improved(fit.first(), self.rounds)
+                scores[rows, columns] = -np.minimum(fit.misfits(start), UNTRIED)
+                final[rows] = fit.trace.latent(model.grid, start, len(model.grid))
+            left = left[np.nanmax(scores[left], axis=1) <= -POOR]
+        return scores, final
 
 
-def _misfit(predict: NoisePredictor, trace: Trace, model: Model, start: Latent) -> Floats:
-    """Root mean square difference of predicted and observed noise at a late step."""
-    step = 2 * len(model.grid) // 3
-    observed = single_predictions(trace.terms, model.grid, model.method)[step]
-    predicted = predict(trace.latent(model.grid, start, step), step)
-    return np.asarray(np.sqrt(np.square(predicted - observed).mean(axis=(1, 2, 3))))
+def surprise(
+    model: Model,
+    trace: Trace,
+    candidates: Sequence[Sequence[str]],
+    rng: np.random.Generator,
+    *,
+    points: int,
+) -> Scores:
+    """How unlikely a final latent each candidate gives after one correction of a random point.
+
+    At high noise the U-Net's guess of the picture depends on the prompt more than on the latent, so
+    that it can be made once for all games. The wrong prompt gives a latent far off.
+
+    Returns:
+        Squared distances to the mean of public latents, in their standard deviations, laid out as
+        `empty_scores`; NaN where there is no candidate.
+    """
+    step = 0 if model.method == "ddim" or len(model.grid) < 2 else 1
+    names = sorted({text for row in candidates for text in row})
+    drawn = rng.standard_normal((points, *model.shape))
+    guesses = dict(zip(names, _clean(model, names, drawn, step), strict=True))
+    latents = public_latents(model.target)
+    mean, variance = latents.mean(axis=0), latents.var(axis=0) + 1e-6
+    noises = single_predictions(trace.terms, model.grid, model.method)[step]
+    share, scores = np.sqrt(1 - model.grid.before[step]), empty_scores(candidates)
+    for game, texts in enumerate(candidates):
+        own = trace[[game] * len(texts)]
+        clean = np.stack([guesses[text] for text in texts])
+        start = own.start(model.grid, share * noises[game] + clean, step)
+        final = own.latent(model.grid, start, len(model.grid))
+        scores[game, : len(texts)] = (np.square(final - mean) / variance).sum(axis=(1, 2, 3))
+    return scores
 
 
-def _predictor(model: Model, prompts: Sequence[str]) -> NoisePredictor:
-    from ..targets import sampling
-
-    return model.predictor(sampling.encode_prompts(model.pipe, prompts))
-
-
-def _joined(traces: Sequence[Trace | None]) -> Trace:
-    found = [trace for trace in traces if trace is not None]
-    return Trace(
-        terms=np.concatenate([trace.terms for trace in found], axis=1),
-        known=np.concatenate([trace.known for trace in found]),
-        values=np.concatenate([trace.values for trace in found]),
-    )
+def _clean(model: Model, prompts: Sequence[str], points: Latent, step: int) -> Latent:
+    """Mean over points z of z - s eps(z, prompt), for each prompt."""
+    share, parts = np.sqrt(1 - model.grid.before[step]), []
+    for first in range(0, len(prompts), ROWS):
+        part = prompts[first : first + ROWS]
+        predict = predictor(model, part)
+        noises = [predict(np.repeat(z[None], len(part), axis=0), step) for z in points]
+        parts.append(points.mean(axis=0) - share * np.mean(noises, axis=0))
+    return np.concatenate(parts)

@@ -51,7 +51,10 @@ class Played:
 
     def leakage(self, adversary: Adversary) -> float:
         """1 - MSE / MSE of the prior picture, in pixels."""
-        images = self.attacked(adversary).images
+        return self.leakage_of(self.attacked(adversary).images)
+
+    def leakage_of(self, images: npt.NDArray[np.uint8] | None) -> float:
+        """The same of pictures."""
         assert images is not None
         true = self.model.pictures(self.latents).astype(np.float64)
         prior = self.model.prior(len(true))
