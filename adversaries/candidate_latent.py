@@ -86,7 +86,8 @@ class TermMatch:
     """Predict the noise in each candidate, and compare with the update term in the clear.
 
     The prompt is unknown and taken to be empty: the term depends more on the latent than on what
-    is drawn. The score is the correlation of the predicted and the observed term.
+    is drawn. The score is the correlation of the predicted and the observed term of the first
+    image.
     """
 
     plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_LATENT})
@@ -103,9 +104,9 @@ class TermMatch:
             if term is None or not np.any(term):
                 rows.append(np.zeros(len(candidates)))
                 continue
-            shape = (-1, *term.shape[1:])
-            own = predicted(candidates.reshape(shape), views.view(game), aux.weights["open"])
-            rows.append(_correlation(own.reshape(len(candidates), -1), term.ravel()))
+            firsts = candidates.reshape(-1, *term.shape)[:, 0]
+            own = predicted(firsts, views.view(game), aux.weights["open"])
+            rows.append(_correlation(own.reshape(len(candidates), -1), term[0].ravel()))
         return Guesses(scores=np.stack(rows))
 
 

@@ -139,6 +139,14 @@ BUILT_IN = (
         paper=DPAGG,
         claim="Was my image in the collection that the model was adapted to?",
     ),
+    Entry(
+        kind="scenario",
+        id="what-did-the-server-see",
+        path="latentleak.scenarios.what_did_the_server_see:WhatDidTheServerSee",
+        summary="A curious server reconstructs the picture, the prompt, and the key.",
+        paper=HE,
+        claim="What did the server see of the prompt and the picture?",
+    ),
     *(
         Entry(kind="adversary", id=name, path=f"latentleak.adversaries.{path}", summary=summary)
         for name, path, summary in (
@@ -179,6 +187,61 @@ BUILT_IN = (
                 "look-alike",
                 "look_alike:LookAlike",
                 "Do generated pictures look like this image?",
+            ),
+            (
+                "plain-reading",
+                "plain_reading:PlainReading",
+                "Look at what an undefended server is sent and makes.",
+            ),
+            (
+                "latent-reading",
+                "latent_reading:LatentReading",
+                "Finish and decode the latents that the server is handed.",
+            ),
+            (
+                "noise-prediction",
+                "noise_prediction:NoisePrediction",
+                "Find the picture and the prompt that explain the update terms.",
+            ),
+            (
+                "selection-leak",
+                "selection_leak:SelectionLeak",
+                "Guess the picture from which entries are encrypted.",
+            ),
+            (
+                "fill-in",
+                "fill_in:FillIn",
+                "Fill in the encrypted entries from the plaintext rest.",
+            ),
+            (
+                "conditioning",
+                "conditioning:NearestConditioning",
+                "Which prompt has the embedding that was sent?",
+            ),
+            (
+                "stolen-key",
+                "key_theft:StolenKey",
+                "Solve for the secret key, and decrypt the picture.",
+            ),
+            (
+                "clear-latent",
+                "candidate_latent:ClearLatent",
+                "Compare latents with the one in the clear, or its plaintext rest.",
+            ),
+            (
+                "reselection",
+                "candidate_latent:Reselection",
+                "Which latent would have had these entries encrypted?",
+            ),
+            (
+                "term-match",
+                "candidate_latent:TermMatch",
+                "For which latent does the U-Net predict this update term?",
+            ),
+            (
+                "opened-ciphertext",
+                "opened_ciphertext:OpenedCiphertext",
+                "Solve for the secret key, and open what was never handed back.",
             ),
             (
                 "subtraction",

@@ -20,6 +20,7 @@ from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, Sh
 from ..adversaries.sealed import AdversaryError, Job, score
 from ..defenses.codec import ProtocolError
 from ..defenses.dp_adaptation.aggregation import Aggregation
+from ..defenses.he_diffusion.variants import AsReleased, ClientUnet
 from ..defenses.obclip.protocol import ObClip
 from ..defenses.protocol import Defense, Mechanism, execute, public_parameters
 from ..defenses.spec import Spec, SpecError
@@ -33,6 +34,9 @@ from .config import UsageError
 
 PROMPT = "woman firefighter: medium skin tone"
 GAMES = 6
+ENCRYPTED = frozenset({"condition", "denoise", "update"})
+"""Message kinds of HE-Diffusion."""
+
 RECORDS, WIDTH = 8, 32
 
 
@@ -162,10 +166,14 @@ def _adversary(spec: Spec) -> Iterator[str]:
 def _columns(adversary: Adversary) -> int:
     if Question.WHICH_PROMPT in adversary.plays:
         return len(ObClip().candidates(PROMPT))
+    if adversary.plays == {Question.WHAT_WAS_DRAWN}:
+        return 0
     return 1 if Question.WAS_IT_USED in adversary.plays else RECORDS
 
 
 def _job(adversary: Adversary, folder: Path) -> Job:
+    if adversary.reads & ENCRYPTED:
+        return _encrypted_job(adversary, folder)
     if Question.WHICH_PROMPT in adversary.plays:
         return _prompt_job(folder)
     return _release_job(adversary, folder)
@@ -197,6 +205,23 @@ def _release_job(adversary: Adversary, folder: Path) -> Job:
     return Job(name="games", views=views, auxiliary=facts, seed=5)
 
 
+def _encrypted_job(adversary: Adversary, folder: Path) -> Job:
+    """Partly encrypted latents on the tiny model, from a server that has the U-Net or not."""
+    kind = AsReleased if "update" not in adversary.reads else ClientUnet
+    defense, target = kind(steps=2, parameters="small"), load("tiny", device="cpu")
+    prompts = ObClip().candidates(PROMPT)
+    views = Views.of(
+        ([_view(defense, target, seed, prompts[seed])] for seed in range(GAMES)), folder / "views"
+    )
+    latents = np.random.default_rng(3).standard_normal((GAMES, RECORDS, 64))
+    facts = Auxiliary(
+        candidates=(prompts,) * GAMES,
+        target={"candidates": latents},
+        weights={**target.to_dict(), "open": dataclasses.asdict(target)},
+    )
+    return Job(name="games", views=views, auxiliary=facts, seed=5)
+
+
 def _prompt_job(folder: Path) -> Job:
     defense, target = ObClip(steps=2, k=1), load("tiny", device="cpu")
     candidates = ObClip().candidates(PROMPT)
@@ -207,7 +232,8 @@ def _prompt_job(folder: Path) -> Job:
     )
     sets = (candidates,) * GAMES
     shadow = Shadow(views=views, candidates=sets, labels=truth)
-    facts = Auxiliary(candidates=sets, shadow=shadow, weights=target.to_dict())
+    weights = {**target.to_dict(), "open": dataclasses.asdict(target)}
+    facts = Auxiliary(candidates=sets, shadow=shadow, weights=weights)
     return Job(name="games", views=views, auxiliary=facts, seed=5)
 
 

@@ -65,16 +65,34 @@ class Contest:
 
     def trials(self, config: RunConfig, folder: RunFolder, setting: Setting) -> tuple[Trials, ...]:
         """Play and judge every arm, or read what an interrupted run already judged."""
+        return trials_of([self], config, folder, setting)[self.games]
+
+    def kept(self, config: RunConfig, folder: RunFolder) -> tuple[Trials, ...] | None:
+        """What an interrupted run already judged, if that is all."""
+        stored = [folder.finished(name) for name in self._names(config)]
+        found = tuple(each for each in stored if each is not None)
+        return found if len(found) == len(stored) else None
+
+    def play(self, config: RunConfig, setting: Setting) -> list[Any]:
+        """Play every arm."""
+        own = replace(setting, work=setting.work / self._prefix)
         arms = self.scenario.arms(self.defense, config.profile)
-        prefix = self.games.replace("/", "-")
-        names = {arm.name: f"{prefix}-{slug(arm)}" for arm in arms}
-        stored = [folder.finished(name) for name in names.values()]
-        if all(each is not None for each in stored):
-            return tuple(each for each in stored if each is not None)
-        own = replace(setting, work=setting.work / prefix)
-        played = [self.scenario.play(arm, self.adversaries, own) for arm in arms]
-        judged = self.scenario.judge(played, self.adversaries, own)
-        return tuple(folder.keep(names[each.arm], each) for each in judged)
+        return [self.scenario.play(arm, self.adversaries, own) for arm in arms]
+
+    def keep(
+        self, judged: Sequence[Trials], config: RunConfig, folder: RunFolder
+    ) -> tuple[Trials, ...]:
+        """Store what was judged, in the order of the arms."""
+        pairs = zip(self._names(config), judged, strict=True)
+        return tuple(folder.keep(name, each) for name, each in pairs)
+
+    @property
+    def _prefix(self) -> str:
+        return self.games.replace("/", "-")
+
+    def _names(self, config: RunConfig) -> list[str]:
+        arms = self.scenario.arms(self.defense, config.profile)
+        return [f"{self._prefix}-{slug(arm)}" for arm in arms]
 
     def finding(
         self,
@@ -109,6 +127,37 @@ class Contest:
             artifacts=[folder.artifact(f"artifacts/{name}", caption) for name, caption in shown],
         )
         return audit_of(self.claim)(case, alpha=alpha, profile=config.profile, seed=config.seed)
+
+
+def trials_of(
+    every: Sequence[Contest], config: RunConfig, folder: RunFolder, setting: Setting
+) -> dict[str, tuple[Trials, ...]]:
+    """Play and judge the games of all contests, once for contests that share them.
+
+    A scenario that judges `together` hands the games of all its defences to one process an
+    adversary; else there is one for each defence.
+
+    Returns:
+        The `games` of a contest to its arms.
+    """
+    found: dict[str, tuple[Trials, ...]] = {}
+    groups: dict[str, dict[str, Contest]] = {}
+    for each in every:
+        kept = found.get(each.games) or each.kept(config, folder)
+        if kept is not None:
+            found[each.games] = kept
+            continue
+        together = getattr(each.scenario, "together", False)
+        groups.setdefault(each.scenario.name if together else each.games, {})[each.games] = each
+    for name, group in groups.items():
+        played = {games: each.play(config, setting) for games, each in group.items()}
+        first = next(iter(group.values()))
+        own = replace(setting, work=setting.work / name.replace("/", "-"))
+        arms = [arm for each in played.values() for arm in each]
+        judged = iter(first.scenario.judge(arms, first.adversaries, own))
+        for games, each in group.items():
+            found[games] = each.keep([next(judged) for _ in played[games]], config, folder)
+    return found
 
 
 def audit_of(claim: Claim) -> Audit:

@@ -10,11 +10,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ..scenarios.contract import Progress, Setting, Trials, silent
+from ..scenarios.contract import Progress, Setting, silent
 from ..targets.pipeline import Target, load
 from .catalog import entries, name_of
 from .config import RunConfig
-from .contest import Contest, contests
+from .contest import Contest, contests, trials_of
 from .folder import RunFolder, host, versions
 from .report.read import load_findings
 from .statistics import split_alpha
@@ -147,10 +147,7 @@ def _findings(
     setting: Setting,
     split: Mapping[str, float],
 ) -> tuple[Finding, ...]:
-    trials: dict[str, tuple[Trials, ...]] = {}
-    for each in every:
-        if each.games not in trials:
-            trials[each.games] = each.trials(config, folder, setting)
+    trials = trials_of(every, config, folder, setting)
     return tuple(
         each.finding(
             trials[each.games],

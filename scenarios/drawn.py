@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import CLIENT, Party
+from ..targets.pipeline import BUILT_IN, Target
 from . import likeness
 from .contract import Setting, Trials
-from .games import Secret, slug, threads_for
+from .games import Secret, slug
 from .likeness import Pictures
 
 Latents = npt.NDArray[np.float32]
@@ -140,7 +142,7 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         ends: list[Latents] = []
-        with threads_for(target):
+        with single_thread(target):
             Views.of(_views(arm, secrets, coalition, setting, ends), folder / "game.views")
         _replace(folder / "latents.npz", np.concatenate(ends))
     with np.load(folder / "latents.npz", allow_pickle=False) as stored:
@@ -197,6 +199,20 @@ def seed_of(arm: DrawnArm, setting: Setting, game: int) -> int:
     return derive(setting.seed, arm.pairs or arm.name, "game", game)
 
 
+@contextmanager
+def single_thread(target: Target) -> Iterator[None]:
+    """One thread for the models that ship: theirs is little work beside the ciphertexts'."""
+    import torch
+
+    before = torch.get_num_threads()
+    if target.spec in BUILT_IN:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def encrypted_share(views: Views) -> float | None:
     """Mean share of the latent that is encrypted, over games and steps; None if nothing is."""
     shares = [
@@ -247,7 +263,7 @@ def hear(
             return {}
         return guess(adversaries[name], jobs, sealed=setting.sealed, threads=setting.threads)
 
-    heard: dict[str, dict[str, Said]] = {each.arm.name: {} for each in played}
+    heard: dict[str, dict[str, Said]] = {slug(each.arm): {} for each in played}
     with ThreadPoolExecutor(max_workers=2) as pool:
         results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
         for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
@@ -258,7 +274,7 @@ def hear(
 
 
 def _jobs(played: Drawn, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
-    name = played.arm.name
+    name = slug(played.arm)
     facts = Auxiliary(
         candidates=tuple(secret.candidates for secret in played.secrets),
         weights=played.weights,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +26,9 @@ ROWS = 25
 """Images in one call of the model: as many at once as a small machine likes."""
 
 
-def decoys(target: Target, defense: Any, prompts: Sequence[str], seed: int) -> Pictures:
+def decoys(
+    target: Target, defense: Any, prompts: Sequence[str], seed: int, *, cache: Path
+) -> Pictures:
     """One picture of each prompt, drawn in the clear with the defence's sampler.
 
     They follow the law of the client's own pictures, so that an attacker who saw nothing finds
@@ -35,19 +39,29 @@ def decoys(target: Target, defense: Any, prompts: Sequence[str], seed: int) -> P
         defense: Whose `steps`, `guidance` and, if it has one, `method` are taken.
         prompts: What is drawn.
         seed: Of the initial noise.
+        cache: Folder of the run in which they are kept: defences with one sampler share them.
 
     Returns:
         Shape (prompts, height, width, 3).
     """
     from ..targets import sampling
 
+    sampler = (getattr(defense, "method", "default"), defense.steps, defense.guidance)
+    kept = cache / f"decoys-{target.spec == 'tiny'}-{'-'.join(map(str, sampler))}.npy"
+    if kept.exists():
+        return np.asarray(np.load(kept, allow_pickle=False))
     pipe: Any = sampling.open_denoiser(target)
     noise = sampling.initial_noise(pipe, len(prompts), torch_stream(seed, "decoys"))
     parts = []
     for start in range(0, len(prompts), ROWS):
         some, part = list(prompts[start : start + ROWS]), noise[start : start + ROWS]
         parts.append(pictures(target, _sampled(pipe, defense, some, part)))
-    return np.concatenate(parts)
+    drawn = np.concatenate(parts)
+    partial = kept.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, drawn, allow_pickle=False)
+    os.replace(partial, kept)
+    return drawn
 
 
 def _sampled(pipe: Any, defense: Any, prompts: list[str], noise: Tensor) -> Tensor:

@@ -30,27 +30,26 @@ OPAQUE = ("cipher_", "term_cipher_", "shift_", "features_")
 
 
 def view(defense: Any, setting: Setting) -> dict[str, Any]:
-    """Run two prompts with two seeds each on the tiny model and compare what is left.
+    """Run two prompts, each with coins of its own, on the tiny model; compare what is left.
 
     Returns:
-        `holds`: whether all four agree and no context holds a secret key.
+        `holds`: whether both agree and no context holds a secret key.
     """
     target = setting.target("tiny")
     seen, leaks = set(), False
     with threads_for(target):
-        for prompt in PROMPTS:
-            for coin in range(2):
-                own = _view(defense, target, prompt, derive(setting.seed, "simulated", coin))
-                rest, leaky = _rest(own)
-                seen.add(rest)
-                leaks |= leaky
+        for number, prompt in enumerate(PROMPTS):
+            own = _view(defense, target, prompt, derive(setting.seed, "simulated", number))
+            rest, leaky = _rest(own)
+            seen.add(rest)
+            leaks |= leaky
     return {
         "name": "simulated view",
         "statement": (
             "apart from ciphertexts and public keys, the view is the same for every prompt and "
             "every picture"
         ),
-        "executions": 2 * len(PROMPTS),
+        "executions": len(PROMPTS),
         "secret key in context": leaks,
         "holds": len(seen) == 1 and not leaks,
         "model": target.to_dict()["spec"],
@@ -69,7 +68,7 @@ def _rest(own: View) -> tuple[str, bool]:
     hasher, leaks = hashlib.sha256(), False
     for message in own.messages:
         hasher.update(json.dumps(header(replace(message, payload=b""))).encode())
-        for name, tensor in decode_arrays(message.payload).items():
+        for name, tensor in sorted(decode_arrays(message.payload).items()):
             if name == "context":
                 leaks |= _holds_key(tensor)
             if name == "context" or name.startswith(OPAQUE):

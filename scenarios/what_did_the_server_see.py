@@ -26,11 +26,21 @@ from ..defenses.claims import Claim, Hidden, Indistinguishability, SecurityLevel
 from ..defenses.he_diffusion.protocol import HeDiffusion
 from ..defenses.seeds import derive, stream
 from ..defenses.wire import Party
+from ..targets.captions import PersonPrompt
 from ..targets.emoji import Emoji
 from . import challenges, likeness, simulated, stolen
 from .contract import Setting, Trials, adjusted
-from .drawn import Drawn, DrawnArm, compare_latents, compare_pictures, hear, play
-from .games import Secret, slug, threads_for
+from .drawn import (
+    Drawn,
+    DrawnArm,
+    Said,
+    compare_latents,
+    compare_pictures,
+    hear,
+    play,
+    single_thread,
+)
+from .games import Secret, slug
 
 SERVER = Party("server/0")
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
@@ -43,6 +53,9 @@ CANDIDATES = 100
 TAUS = (0.05, 0.2, 0.5, 0.9)
 FINE = 16
 """Games of the full profile for each of the quick one."""
+
+STARTS = 16
+"""Images of the tiny model that start together: entries enough for a selection to differ."""
 
 TINY = 64
 """Entries of one latent of the tiny model."""
@@ -78,11 +91,12 @@ class WhatDidTheServerSee:
     )
     controls = ("plain",)
     optimum = "plain reading"
-    games: int = 48
+    together = True
+    games: int = 56
     steps: int = 4
-    latents: int = 16
-    keys: int = 4
-    curve: int = 8
+    latents: int = 6
+    keys: int = 3
+    curve: int = 6
     samples: int = 5
 
     def __post_init__(self) -> None:
@@ -99,8 +113,8 @@ class WhatDidTheServerSee:
     def arms(self, defense: Any, profile: str) -> tuple[DrawnArm, ...]:
         """Pictures and prompts on the chosen model, the curve over tau, and latents on the tiny.
 
-        A server that is handed every latent is settled by a third of the games; a view that can
-        be simulated by half of them, since there the exact argument speaks.
+        A server that is handed latents or update terms in the clear is settled by a fraction of
+        the games; so is a view that can be simulated, for which the exact argument speaks.
         """
         factor = 1 if profile == "quick" else FINE
         steps = self.steps if profile == "quick" else 2 * self.steps
@@ -139,7 +153,7 @@ class WhatDidTheServerSee:
             yield replace(
                 choice,
                 name="first latent",
-                defense=adjusted(defense, steps=1),
+                defense=adjusted(defense, steps=1, samples=STARTS),
                 games=max(2, self.latents * factor),
                 questions=frozenset({Question.WHICH_LATENT}),
                 challenge="start",
@@ -161,7 +175,9 @@ class WhatDidTheServerSee:
             "latent reading": LatentReading(),
             "noise prediction": NoisePrediction(),
             "stolen key": StolenKey(),
-            "fill-in": FillIn(),
+            "zero fill-in": FillIn(method="zero"),
+            "linear fill-in": FillIn(method="lmmse"),
+            "model fill-in": FillIn(method="repaint", draws=1, steps=5, resample=1),
             "selection leak": SelectionLeak(),
             "nearest conditioning": NearestConditioning(),
             "clear latent": ClearLatent(),
@@ -185,54 +201,63 @@ class WhatDidTheServerSee:
     ) -> tuple[Trials, ...]:
         """Hand the views of all arms to every adversary, and compare."""
         heard = hear(played, adversaries, self.threat_model, setting)
-        trials = []
-        for each in played:
-            said = heard[each.arm.name]
-            if each.arm.challenge:
-                trials.append(compare_latents(each, said))
-                continue
-            target = setting.target(each.arm.model)
-            prompts = each.secrets[0].candidates
-            seed = derive(setting.seed, "decoys")
-            with threads_for(target):
-                pool = likeness.decoys(target, each.arm.defense, prompts, seed)
-                originals = likeness.firsts(target, each.latents)
+        trials = [self._compared(each, heard[slug(each.arm)], setting) for each in played]
+        return tuple(_with_curves(played, trials, setting))
+
+    def _compared(self, each: Drawn, said: Mapping[str, Said], setting: Setting) -> Trials:
+        if each.arm.challenge:
+            return compare_latents(each, said)
+        target = setting.target(each.arm.model)
+        people = vocabulary(each.arm.candidates, setting.seed)
+        prompts = [str(person) for person in people]
+        seed, cache = derive(setting.seed, "decoys"), setting.work.parent
+        with single_thread(target):
+            pool = likeness.decoys(target, each.arm.defense, prompts, seed, cache=cache)
+            originals = likeness.firsts(target, each.latents)
             compared = compare_pictures(each, said, pool, originals)
-            if not each.arm.measured:
-                asked = [secret.candidates[secret.real] for secret in each.secrets]
-                path = setting.artifacts / f"{slug(each.arm)}.png"
-                shown = stolen.side_by_side(path, originals, asked, said)
-                compared = _with_images(compared, shown)
-            trials.append(compared)
-        return tuple(_with_curve(played, trials, setting))
+        compared = replace(compared, facts={**compared.facts, "attributes": _stated(people)})
+        if each.arm.measured:
+            return compared
+        asked = [secret.candidates[secret.real] for secret in each.secrets]
+        path = setting.artifacts / f"{slug(each.arm)}.png"
+        return _with_images(compared, stolen.side_by_side(path, originals, asked, said))
 
     def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
-        """Whether the server's view can be made up without the secret, ciphertexts aside."""
+        """Whether the server's view can be made up without the secret, ciphertexts aside.
+
+        It cannot where part of a latent is in the clear: nothing is run then.
+        """
+        if getattr(defense, "encrypt_fraction", None) != 1:
+            return ()
         return (simulated.view(adjusted(defense, steps=2), setting),)
 
 
 def draw(arm: DrawnArm, seed: int) -> tuple[Secret, ...]:
     """The secrets of an arm: one list of prompts for all games, the real one uniform."""
-    prompts = vocabulary(arm.candidates, seed)
+    prompts = tuple(str(person) for person in vocabulary(arm.candidates, seed))
     rng = stream(seed, "truth", arm.pairs or arm.name)
     return tuple(
         Secret(candidates=prompts, real=int(rng.integers(len(prompts)))) for _ in range(arm.games)
     )
 
 
-def vocabulary(count: int, seed: int) -> tuple[str, ...]:
+def vocabulary(count: int, seed: int) -> tuple[PersonPrompt, ...]:
     """Different prompts of single persons, in random order."""
-    found: dict[str, None] = {}
+    found: dict[str, PersonPrompt] = {}
     rng = stream(seed, "vocabulary")
     while len(found) < count:
-        found |= dict.fromkeys(str(prompt) for prompt in Emoji.open().prompts(count, rng))
-    return tuple(found)[:count]
+        found |= {str(person): person for person in Emoji.open().prompts(count, rng)}
+    return tuple(found.values())[:count]
 
 
 def _share(defense: Any) -> int:
+    """One over the share of games with which a defence is settled."""
+    if _unet(defense) == "none":
+        return 1
     if _unet(defense) == "server":
-        return 3
-    return 2 if getattr(defense, "fresh_keys", False) else 1
+        return 8
+    partial = defense.encrypt_fraction is None
+    return (1 if partial else 3) if defense.encrypt_update_term else 6
 
 
 def _unet(defense: Any) -> str:
@@ -249,22 +274,31 @@ def _follows_threshold(defense: Any) -> bool:
     return partial and bool(getattr(defense, "encrypt_update_term", False))
 
 
+def _stated(people: Sequence[PersonPrompt]) -> dict[str, list[str]]:
+    """What each candidate prompt says of the person."""
+    return {
+        "gender": [person.gender for person in people],
+        "tone": [person.tone for person in people],
+    }
+
+
 def _with_images(trials: Trials, shown: tuple[str, str] | None) -> Trials:
     return trials if shown is None else replace(trials, facts={**trials.facts, "images": shown})
 
 
-def _with_curve(
+def _with_curves(
     played: Sequence[Drawn], trials: Sequence[Trials], setting: Setting
 ) -> Iterator[Trials]:
-    """Write the curve once, and name it in its last arm."""
-    arms = [
-        (float(each.arm.defense.threshold), found)
-        for each, found in zip(played, trials, strict=True)
-        if each.arm.measured
-    ]
+    """Write the curve of each defence, and name it in its last arm."""
+    curves: dict[str, list[tuple[float, Trials]]] = {}
+    for each, found in zip(played, trials, strict=True):
+        if each.arm.measured:
+            name = slug(replace(each.arm, name="curve"))
+            curves.setdefault(name, []).append((float(each.arm.defense.threshold), found))
     for found in trials:
-        if arms and found is arms[-1][1]:
-            name = slug(replace(played[0].arm, name="curve"))
-            yield _with_images(found, stolen.curve(setting.artifacts / f"{name}.csv", arms))
+        ends = [name for name, arms in curves.items() if found is arms[-1][1]]
+        if ends:
+            path = setting.artifacts / f"{ends[0]}.csv"
+            yield _with_images(found, stolen.curve(path, curves[ends[0]]))
         else:
             yield found

@@ -211,16 +211,16 @@ def _ceiling(trials: Trials, reference: Sequence[Trials], at_most: float, *, alp
     return 1.0 if found is None else found.ratio.interval.low
 
 
-def gain(trials: Trials, scores: Scores) -> Floats:
-    """(MSE_prior - MSE) / mean MSE_prior in each game, shape (games,)."""
-    prior, own = (errors(trials, s) for s in (trials.scores[f"{IMAGE}/{BLIND}"], scores))
+def gain(trials: Trials, scores: Scores, games: int | None = None) -> Floats:
+    """(MSE_prior - MSE) / mean MSE_prior in each of the first games, shape (games,)."""
+    prior, own = (errors(trials, s)[:games] for s in (trials.scores[f"{IMAGE}/{BLIND}"], scores))
     return np.asarray((prior - own) / prior.mean())
 
 
 def undefended_gain(reference: Sequence[Trials], games: int) -> Floats | None:
     """The best adversary's gain on the undefended pipeline, in the first games."""
     found = [
-        gain(each, each.scores[key])
+        gain(each, each.scores[key], games)
         for each in reference
         if not each.facts.get("measured")
         for key in each.scores
@@ -228,7 +228,7 @@ def undefended_gain(reference: Sequence[Trials], games: int) -> Floats | None:
     ]
     if not found:
         return None
-    return max(found, key=lambda values: float(values.mean()))[:games]
+    return max(found, key=lambda values: float(values.mean()))
 
 
 def errors(trials: Trials, scores: Scores) -> Floats:
