@@ -13,10 +13,12 @@ from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Model, public_latents, steps_of
 from .repaint import repaint
+from .ridge import regress
+from .selection_leak import shadow_selections
 
 Floats = npt.NDArray[np.float64]
 
-METHODS = ("zero", "lmmse", "repaint")
+METHODS = ("zero", "lmmse", "ridge", "repaint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,9 @@ class FillIn:
     - `zero`: with zeros, which is what looking at the plaintext rest amounts to;
     - `lmmse`: with their best linear estimate (`linear_mmse`), mean and covariance being those of
       latents of public pictures;
+    - `ridge`: with a ridge regression on the plaintext entries and on which these are, learned
+      from latents of public pictures selected alike: what a selection that follows the latent says
+      beyond the entries' values. With a set drawn by lot it is `lmmse`;
     - `repaint`: with the model as prior (`repaint.repaint`), unconditionally, averaged over
       `draws`.
 
@@ -61,25 +66,39 @@ class FillIn:
         pictures = model.prior(len(views))
         games, rest, visible = plaintext_rest(views)
         if len(games):
-            pictures[games] = model.pictures(self.fill(model, rest, visible, rng))
+            public = views.view(games[0]).public
+            follows = public.get("encrypt_fraction", 1.0) is None
+            threshold = float(public["threshold"]) if follows else None
+            filled = self.fill(model, rest, visible, rng, threshold)
+            pictures[games] = model.pictures(filled)
         notes = {
             "games with entries in the clear": len(games),
             "share in the clear": float(visible.mean()) if len(games) else 0.0,
         }
         return Guesses(scores=np.zeros((len(views), 0)), images=pictures, notes=notes)
 
-    def fill(self, model: Model, rest: Latent, visible: Mask, rng: np.random.Generator) -> Latent:
+    def fill(
+        self,
+        model: Model,
+        rest: Latent,
+        visible: Mask,
+        rng: np.random.Generator,
+        threshold: float | None = None,
+    ) -> Latent:
         """Complete latents.
 
         Args:
             model: The model.
             rest: Latents whose visible entries are right, shape (n, channels, height, width).
             visible: Which those are, same shape.
-            rng: For `repaint`.
+            rng: For `repaint` and `ridge`.
+            threshold: Of the selection that chose them; None if they were drawn by lot.
         """
         if self.method == "zero":
             return np.where(visible, rest, 0.0)
-        if self.method == "lmmse":
+        if self.method == "ridge" and threshold is not None:
+            return _by_selection(model, rest, visible, rng, threshold)
+        if self.method in ("lmmse", "ridge"):
             mean, covariance = moments(public_latents(model.target).reshape(-1, rest[0].size))
             rows = [
                 linear_mmse(latent.ravel(), mask.ravel(), mean, covariance)
@@ -91,6 +110,17 @@ class FillIn:
             for _ in range(self.draws)
         ]
         return np.asarray(np.mean(draws, axis=0))
+
+
+def _by_selection(
+    model: Model, rest: Latent, visible: Mask, rng: np.random.Generator, threshold: float
+) -> Latent:
+    latents = public_latents(model.target).reshape(-1, rest[0].size)
+    encrypted = shadow_selections(model, threshold, rng)
+    shadow = np.concatenate([encrypted, np.where(encrypted, 0.0, latents)], axis=1)
+    seen, values = visible.reshape(len(rest), -1), rest.reshape(len(rest), -1)
+    queries = np.concatenate([~seen, np.where(seen, values, 0.0)], axis=1)
+    return np.where(seen, values, regress(shadow, latents, queries)).reshape(rest.shape)
 
 
 def plaintext_rest(views: Views) -> tuple[list[int], Latent, Mask]:

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ..defenses.he_diffusion.selection import Mask, min_distortion
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
-from .he_views import Model, Pictures, public_latents, public_pictures, steps_of
-
-Floats = npt.NDArray[np.float64]
-
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-"""Ridge penalties that are tried, in units of the mean squared norm of a feature vector."""
-
-PIXELS = 512
-"""About how many pixel values the penalty is chosen on."""
+from .he_views import Model, public_latents, public_pictures, steps_of
+from .ridge import regress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +40,9 @@ class SelectionLeak:
         games, encrypted = _selections(views)
         if games:
             threshold = float(views.view(games[0]).public["threshold"])
-            shadow = _shadow_selections(model, threshold, rng)
-            pictures[games] = regress(shadow, public_pictures(model.target), encrypted)
+            shadow = shadow_selections(model, threshold, rng)
+            pixels = regress(shadow, public_pictures(model.target), encrypted)
+            pictures[games] = pixels.clip(0, 255).round().astype(np.uint8)
         notes = {"games with a selection that follows the latent": len(games)}
         return Guesses(scores=np.zeros((len(views), 0)), images=pictures, notes=notes)
 
@@ -65,43 +58,10 @@ def _selections(views: Views) -> tuple[list[int], Mask]:
     return list(found), np.array(list(found.values()), dtype=np.bool_)
 
 
-def _shadow_selections(model: Model, threshold: float, rng: np.random.Generator) -> Mask:
+def shadow_selections(model: Model, threshold: float, rng: np.random.Generator) -> Mask:
     """What would be encrypted of the public pictures' latents before the last step."""
     latents, share = public_latents(model.target), model.grid.before[-1]
     noise = rng.standard_normal(latents.shape)
     noisy = np.sqrt(share) * latents + np.sqrt(1 - share) * noise
     masks = [min_distortion(latent[None], threshold) for latent in noisy]
     return np.concatenate(masks).reshape(len(latents), -1)
-
-
-def regress(features: Mask, pictures: Pictures, queries: Mask) -> Pictures:
-    """Ridge regression of pixels on binary features.
-
-    Args:
-        features: Of known pictures, shape (n, d).
-        pictures: Those, shape (n, height, width, 3).
-        queries: Features of others, shape (m, d).
-
-    Returns:
-        Their most likely pictures, shape (m, height, width, 3).
-    """
-    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
-    inputs, asked = features.astype(np.float64), queries.astype(np.float64)
-    held, sample = np.arange(len(flat)) % 4 == 0, flat[:, :: -(-flat.shape[1] // PIXELS)]
-    errors = [
-        np.square(_ridge(inputs[~held], sample[~held], inputs[held], penalty) - sample[held]).mean()
-        for penalty in PENALTIES
-    ]
-    best = PENALTIES[int(np.argmin(errors))]
-    pixels = _ridge(inputs, flat, asked, best).clip(0, 255).round().astype(np.uint8)
-    return np.asarray(pixels.reshape(-1, *pictures.shape[1:]))
-
-
-def _ridge(inputs: Floats, outputs: Floats, asked: Floats, penalty: float) -> Floats:
-    """Predictions at `asked`, by the kernel form."""
-    center, mean = inputs.mean(axis=0), outputs.mean(axis=0)
-    own = inputs - center
-    kernel = own @ own.T
-    unit = float(np.trace(kernel)) / len(own) or 1.0
-    weights = np.linalg.solve(kernel + penalty * unit * np.eye(len(own)), own @ (asked - center).T)
-    return np.asarray(mean + weights.T @ (outputs - mean))

@@ -74,8 +74,17 @@ def test_the_better_the_prior_the_better_the_picture(embedded: Target, play_he) 
     leakage = {name: played.leakage(FillIn(method=name)) for name in METHODS}
     assert leakage["lmmse"] > 0.8
     assert leakage["repaint"] > 0.5
-    assert leakage["zero"] < leakage["repaint"] < leakage["lmmse"]
+    assert leakage["zero"] < leakage["repaint"] < leakage["lmmse"] == leakage["ridge"]
     assert played.swapped.leakage(FillIn()) < 0.1
+
+
+def test_which_entries_are_in_the_clear_says_more_than_their_values(
+    embedded: Target, play_he
+) -> None:
+    played = play_he(EncryptedTerm(steps=5, method="ddim", threshold=0.01), embedded, 6)
+    both = played.leakage(FillIn(method="ridge"))
+    assert both > 0.25
+    assert both > played.leakage(FillIn(method="lmmse")) + 0.1
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -106,7 +115,7 @@ def test_repaint_samples_what_fits(embedded: Target, play_he) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"method": "guess"}, "method='guess' must be one of zero, lmmse, repaint"),
+    [({"method": "guess"}, "method='guess' must be one of zero, lmmse, ridge, repaint"),
      ({"draws": 0}, "draws=0 must be >= 1")],
 )  # fmt: skip
 def test_bad_configurations_are_refused(changes: dict, message: str) -> None:
