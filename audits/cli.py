@@ -248,31 +248,48 @@ def _findings(folder: Path) -> tuple[Finding, ...]:
         raise UsageError(str(error)) from error
 
 
-@app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck dp")
+@app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck he")
 def selfcheck(
-    what: Annotated[str, typer.Argument(help="oblivious, dp or all")] = "oblivious",
+    what: Annotated[str, typer.Argument(help="oblivious, dp, he or all")] = "oblivious",
     *,
     seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
     audits: Annotated[int, typer.Option(min=1, help="Of each mechanism, for dp.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:
     """Hold an audit against its broken copies: each must be refuted, the honest one not."""
-    if what not in ("oblivious", "dp", "all"):
-        raise UsageError(f"what={what!r} must be oblivious, dp or all")
+    if what not in ("oblivious", "dp", "he", "all"):
+        raise UsageError(f"what={what!r} must be oblivious, dp, he or all")
     surprises = 0
     if what in ("oblivious", "all"):
         surprises += _selfcheck_oblivious(seed, as_json=as_json)
     if what in ("dp", "all"):
         surprises += _selfcheck_dp(seed, audits, as_json=as_json)
+    if what in ("he", "all"):
+        surprises += _selfcheck_he(seed, as_json=as_json)
     raise typer.Exit(FAILED if surprises else OK)
 
 
 def _selfcheck_oblivious(seed: int, *, as_json: bool) -> int:
     from .selfcheck.oblivious import check
-    from .terminal import print_findings, progress_bars
+    from .terminal import progress_bars
 
     with progress_bars(messages) as progress:
         findings = check(seed=seed, progress=progress)
+    return _surprises(findings, as_json=as_json)
+
+
+def _selfcheck_he(seed: int, *, as_json: bool) -> int:
+    from .selfcheck.he import check
+    from .terminal import progress_bars
+
+    with progress_bars(messages) as progress:
+        findings = check(seed=seed, progress=progress)
+    return _surprises(findings, as_json=as_json)
+
+
+def _surprises(findings: Sequence[Finding], *, as_json: bool) -> int:
+    from .terminal import print_findings
+
     if as_json:
         _write_lines(finding.to_json() for finding in findings)
     else:

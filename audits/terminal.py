@@ -73,6 +73,9 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 
 def _exact(exact: Mapping[str, Any]) -> str:
+    if "holds" in exact:
+        state = "holds" if exact["holds"] else "[red]does not hold[/red]"
+        return f"{escape(exact['name'])} {state}: {escape(exact['statement'])}"
     if "identical" not in exact:
         numbers = [f"{k} {v:.4g}" for k, v in exact.items() if isinstance(v, float)]
         return escape(f"{exact['name']}: {', '.join(numbers)}")

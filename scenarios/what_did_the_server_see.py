@@ -162,7 +162,7 @@ class WhatDidTheServerSee:
             yield replace(
                 choice,
                 name="last ciphertext",
-                defense=adjusted(defense, steps=3, samples=_filling(defense)),
+                defense=adjusted(defense, steps=5, samples=_filling(defense)),
                 games=max(2, self.keys * factor),
                 questions=frozenset({Question.WHICH_PLAINTEXT}),
                 challenge="end",
