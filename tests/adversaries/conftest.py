@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def embedded() -> Target:
 def play_he(tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Plays games of one configuration."""
 
+    @cache
     def play(config: HeDiffusion, target: Target, games: int, candidates: int = 4) -> Played:
         rng = np.random.default_rng(0)
         texts = sorted({str(prompt) for prompt in Emoji.open().prompts(100, rng)})

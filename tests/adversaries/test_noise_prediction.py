@@ -24,7 +24,7 @@ from latentleak.targets.pipeline import Target
 @pytest.mark.parametrize(
     "config",
     [
-        FullEncryption(steps=8, method="ddim"),
+        FullEncryption(steps=6, method="ddim"),
         FullEncryption(steps=20, method="plms"),
         ClientUnet(steps=8, method="ddim", threshold=0.2),
     ],
@@ -33,10 +33,10 @@ from latentleak.targets.pipeline import Target
 def test_terms_in_the_clear_give_picture_and_prompt(
     embedded: Target, play_he, config: HeDiffusion
 ) -> None:
-    played = play_he(config, embedded, 3)
+    played = play_he(config, embedded, 2)
     guesses = played.attacked(NoisePrediction())
     assert np.array_equal(guesses.scores.argmax(axis=1), played.labels)
-    assert guesses.notes == {"games with terms in the clear": 3, "games fitted": 3}
+    assert guesses.notes == {"games with terms in the clear": 2, "games fitted": 2}
     assert played.leakage_of(guesses.images) > 0.99
 
 
@@ -61,8 +61,8 @@ def test_games_with_fewer_candidates_keep_their_gaps(embedded: Target, play_he) 
 
 def test_other_views_give_nothing(embedded: Target, play_he) -> None:
     """Candidates of another game do not explain the terms, so that no fit is believed."""
-    swapped = play_he(FullEncryption(steps=6, method="ddim"), embedded, 3).swapped
-    assert swapped.leakage(NoisePrediction(likeliest=2)) < 0.05
+    swapped = play_he(FullEncryption(steps=6, method="ddim"), embedded, 2).swapped
+    assert swapped.leakage(NoisePrediction(likeliest=1)) < 0.05
 
 
 @pytest.mark.parametrize("kind", [AsReleased, EncryptedTerm, FullyHardened])
