@@ -78,16 +78,14 @@ def embedded() -> Target:
 
 @pytest.fixture(scope="session")
 def play_he(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Plays games of one configuration."""
+    """Plays games of one configuration; no two have a candidate in common."""
 
     @cache
     def play(config: HeDiffusion, target: Target, games: int, candidates: int = 4) -> Played:
         rng = np.random.default_rng(0)
-        texts = sorted({str(prompt) for prompt in Emoji.open().prompts(100, rng)})
-        chosen = [
-            tuple(texts[i] for i in rng.choice(len(texts), candidates, replace=False))
-            for _ in range(games)
-        ]
+        texts = sorted({str(prompt) for prompt in Emoji.open().prompts(400, rng)})
+        order = rng.permutation(len(texts))[: games * candidates].reshape(games, candidates)
+        chosen = [tuple(texts[i] for i in row) for row in order]
         labels = rng.integers(candidates, size=games)
         views, latents = [], []
         for game in range(games):

@@ -20,17 +20,9 @@ def test_the_embedding_names_the_prompt(tiny: Target, play_he) -> None:
     assert (np.sort(scores, axis=1)[:, -2] < -1e-4).all()
 
 
-def test_another_view_names_another_prompt(tiny: Target, play_he) -> None:
-    """A candidate fits only where it happens to be the prompt of the other execution."""
-    played = play_he(AsReleased(steps=1, parameters="lean"), tiny, 5, candidates=4)
-    real = [row[i] for row, i in zip(played.aux.candidates, played.labels, strict=True)]
-    sent = np.roll(real, 1)
-    scores = played.swapped.attacked(NearestConditioning()).scores
-    fits = np.array(
-        [[c == p for c in row] for row, p in zip(played.aux.candidates, sent, strict=True)]
-    )
-    assert np.array_equal(scores > -1e-4, fits)
-    assert fits.sum() < len(fits)
+def test_another_view_names_none_of_them(tiny: Target, play_he) -> None:
+    played = play_he(AsReleased(steps=1, parameters="lean"), tiny, 5, candidates=4).swapped
+    assert (played.attacked(NearestConditioning()).scores < -1e-4).all()
 
 
 @pytest.mark.parametrize("kind", VARIANTS[1:])
