@@ -1,0 +1,173 @@
+"""Exact integer matrix products mod 2^k out of hardware products of short digits.
+
+Residues and weights are written in signed digits of d bits, x = sum_i x_i 2^(d i) and
+w = sum_j w_j 2^(d j). Mod 2^k the product is
+
+    x w = sum_s 2^(d s) sum_(i + j = s) x_i w_j,    0 <= s < ceil(k / d),
+
+and the inner sum of one level s is a single matrix product whose operands hold the digits side by
+side. It is exact where the hardware's sums are: float64 as long as max|x_i| times the L1 norm of
+a column of all w_j is at most 2^53 (implied by d + limb_w + log2 K <= 53), int8 with int32 sums
+as long as it is below 2^31. Every partial sum in every order obeys the same bound.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .fixed_point import check_ring, to_ring
+
+Engine = Literal["int8", "float64"]
+
+_LIMITS: dict[Engine, int] = {"int8": (1 << 31) - 1, "float64": 1 << 53}
+_DIGITS_AT_ONCE = 1 << 22
+_OUTPUTS_AT_ONCE = 1 << 19
+"""Elements in one tile: outputs are passed over once a level and should stay in the cache."""
+
+
+@functools.cache
+def default_engine(device: str) -> Engine:
+    """int8 on CPUs whose int8 products proved exact at the extremes, float64 elsewhere.
+
+    x86 without VNNI may add pairs of products with saturation to 16 bits; the probe sees it.
+    """
+    if device != "cpu":
+        return "float64"
+    extremes = torch.tensor([-128, 127, -128, -128, 127, 127, -127, 1], dtype=torch.int8)
+    left = torch.stack([extremes.roll(i) for i in range(8)]).repeat(8, 16)
+    right = torch.cat([left[:8], -left[:8], torch.full_like(left[:8], -128)]).T
+    try:
+        product = torch._int_mm(left, right.contiguous())
+    except RuntimeError:
+        return "float64"
+    return "int8" if torch.equal(product.long(), left.long() @ right.long()) else "float64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Weights in digits, ready to multiply residues. Made by `prepare`.
+
+    Attributes:
+        k: Ring bits.
+        engine: Which hardware products.
+        width: d, bits of a digit.
+        digits: Digits of a weight.
+        stacked: Digits of the weights below each other, most significant first, shape
+            (digits * K, out).
+    """
+
+    k: int
+    engine: Engine
+    width: int
+    digits: int
+    stacked: Tensor
+
+    @property
+    def levels(self) -> int:
+        """Digits of a residue, and matrix products in all."""
+        return -(-self.k // self.width)
+
+    @property
+    def products(self) -> int:
+        """Products of one digit with one digit: the work, in plain matrix products."""
+        return sum(min(level + 1, self.digits) for level in range(self.levels))
+
+    @property
+    def depth(self) -> int:
+        """K, the number of inputs to an output."""
+        return self.stacked.shape[0] // self.digits
+
+    @property
+    def tile(self) -> int:
+        """Rows to multiply at once, so that memory stays bounded."""
+        digits, outputs = max(self.levels * self.depth, 1), max(self.stacked.shape[1], 1)
+        return max(32, min(_DIGITS_AT_ONCE // digits, _OUTPUTS_AT_ONCE // outputs))
+
+    def split(self, residues: Tensor) -> Tensor:
+        """Digits of residues of shape (...), shape (..., levels), lowest first.
+
+        Adding 2^(d-1) to every digit turns signed digits into plain ones, carries included.
+        """
+        half = 1 << (self.width - 1)
+        offset = sum(half << (self.width * level) for level in range(self.levels))
+        shifted = residues + _wrap(offset)
+        if self.engine == "int8":
+            signed = (shifted ^ _wrap(0x8080808080808080)).contiguous()
+            return signed.view(torch.int8).reshape(*residues.shape, 8)[..., : self.levels]
+        mask = (1 << self.width) - 1
+        digits = [(shifted >> (self.width * i)) & mask for i in range(self.levels)]
+        return torch.stack(digits, dim=-1).sub_(half).double()
+
+    def multiply(self, digits: Tensor) -> Tensor:
+        """Residues of shape (n, out) for digits of shape (n, levels, K)."""
+        rows, depth = digits.shape[0], self.depth
+        flat = digits.reshape(rows, self.levels * depth)
+        total = torch.zeros(rows, self.stacked.shape[1], dtype=torch.int64, device=digits.device)
+        for level in reversed(range(self.levels)):
+            count = min(level + 1, self.digits)
+            part = flat[:, (level + 1 - count) * depth : (level + 1) * depth]
+            product = self._product(part, self.stacked[(self.digits - count) * depth :])
+            total = torch.add(product, total, alpha=1 << self.width)
+        return to_ring(total, self.k)
+
+    def _product(self, left: Tensor, right: Tensor) -> Tensor:
+        if self.engine == "int8":
+            return torch._int_mm(left, right)
+        return (left @ right).long()
+
+
+def prepare(weight: Tensor, *, k: int, engine: Engine | None = None) -> Matrix:
+    """Split weights for products mod 2^k.
+
+    Args:
+        weight: Signed integers, shape (out, K).
+        k: Ring bits.
+        engine: None for the device's default.
+
+    Raises:
+        ValueError: If K is so large that no digit width keeps the sums exact.
+    """
+    check_ring(k)
+    engine = engine or default_engine(weight.device.type)
+    widths = (8,) if engine == "int8" else range(40, 3, -1)
+    best: Matrix | None = None
+    for width in widths:
+        parts = _signed_digits(weight, width=width, most=-(-k // width), whole=engine == "float64")
+        for digits in parts:
+            if _largest_sum(digits, width) > _LIMITS[engine]:
+                continue
+            stacked = torch.cat([part.T for part in reversed(digits)])
+            stacked = stacked.to(getattr(torch, engine)).contiguous()
+            found = Matrix(k=k, engine=engine, width=width, digits=len(digits), stacked=stacked)
+            best = found if best is None or found.products < best.products else best
+    if best is None:
+        raise ValueError(f"K={weight.shape[1]} is too large for exact {engine} sums")
+    return best
+
+
+def _signed_digits(weight: Tensor, *, width: int, most: int, whole: bool) -> list[list[Tensor]]:
+    """The weights undivided, if `whole`, and in as many digits as they need, at most `most`."""
+    half = 1 << (width - 1)
+    digits, rest = [], weight
+    while len(digits) < most and (not digits or bool(rest.any())):
+        digit = ((rest + half) & ((1 << width) - 1)) - half
+        digits.append(digit)
+        rest = (rest - digit) >> width
+    return [[weight], digits] if whole else [digits]
+
+
+def _largest_sum(digits: list[Tensor], width: int) -> int:
+    """Bound on every sum of a level: half a digit's range times the largest L1 norm."""
+    norms = sum(digit.abs().double().sum(dim=1) for digit in digits)
+    largest = float(norms.max()) if isinstance(norms, Tensor) and norms.numel() else 0.0
+    return (1 << (width - 1)) * int(largest * (1 + 1e-9))
+
+
+def _wrap(value: int) -> int:
+    """The int64 with the lowest 64 bits of `value`."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
