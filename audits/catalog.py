@@ -50,6 +50,7 @@ class Entry:
 
 DPAGG = "Peetathawatchai et al., DPAgg-TI, SaTML 2026, https://arxiv.org/abs/2411.14639"
 HE = "Chen et al., HE-Diffusion, 2024, https://arxiv.org/abs/2403.05794"
+PPIDM = "Wang et al., PPIDM, TCSVT 2025, https://doi.org/10.1109/TCSVT.2025.3553514"
 OBCLIP = "Wu et al., ObCLIP, NeurIPS 2025, https://arxiv.org/abs/2510.04153"
 BUILT_IN = (
     Entry(
@@ -113,6 +114,39 @@ BUILT_IN = (
             ("encrypted-term", "EncryptedTerm", "The same, with the update term encrypted too."),
             ("full-encryption", "FullEncryption", "The whole latent encrypted, the term not."),
             ("fully-hardened", "FullyHardened", "Everything encrypted, a fresh key a step."),
+        )
+    ),
+    *(
+        Entry(
+            kind="defense",
+            id=f"ppidm-{name}",
+            path=f"latentleak.defenses.ppidm.variants:{kind}",
+            summary=summary,
+            paper=f"{PPIDM} (abstract only; the protocol is inferred)",
+            claim=f"{hidden}; 67 % offloaded; PSNR at least {fidelity} dB",
+        )
+        for name, kind, summary, hidden, fidelity in (
+            (
+                "ring",
+                "RingShares",
+                "Linear layers at n servers, additive shares mod 2^k.",
+                "any n - 1 servers learn nothing",
+                "60",
+            ),
+            (
+                "real",
+                "RealShares",
+                "Linear layers at n servers, Gaussian masks over the reals.",
+                "one server's view leaks at most 25 %",
+                "36.9",
+            ),
+            (
+                "partition",
+                "Partition",
+                "Linear layers at n servers, a block of channels each, no masks.",
+                "one server's view leaks at most 25 %",
+                "36.9",
+            ),
         )
     ),
     Entry(
