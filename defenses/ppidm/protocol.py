@@ -26,7 +26,7 @@ from ...targets.pipeline import Target
 from ..claims import Assumption, Claim, Fidelity, Hidden, Offload
 from ..protocol import Output
 from ..wire import Party, Server, Wire
-from .fixed_point import FixedPoint
+from .fixed_point import check_ring
 from .layers import check_preset
 from .procedure import Procedure
 
@@ -100,7 +100,18 @@ class Ppidm:
             raise ValueError(f"magnitude={self.magnitude:g} must be > 0 and <= 2^20")
         if not 0 <= self.checks <= 128:
             raise ValueError(f"checks={self.checks} must be from 0 to 128")
-        FixedPoint(k=self.modulus_bits, input_bits=self.input_bits, weight_bits=self.weight_bits)
+        self._check_ring()
+
+    def _check_ring(self) -> None:
+        check_ring(self.modulus_bits)
+        for name in ("input_bits", "weight_bits"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= 2: one is the sign")
+        if self.input_bits + self.weight_bits > self.modulus_bits:
+            raise ValueError(
+                f"input_bits={self.input_bits} + weight_bits={self.weight_bits} must be <= "
+                f"modulus_bits={self.modulus_bits}, or not even one product fits"
+            )
 
     @property
     def servers(self) -> tuple[Party, ...]:
