@@ -129,7 +129,7 @@ def run(
         settings=parse_settings(settings or ()),
     )
     from .engine import run as start
-    from .terminal import announce, print_findings, progress_bars
+    from .terminal import Announcer, print_claims, print_findings, progress_bars
 
     where = out or Path("runs") / f"{'-'.join(scenarios)}-{profile}-{seed}"
     with progress_bars(messages) as progress:
@@ -138,12 +138,13 @@ def run(
             out=where,
             resume=resume,
             progress=progress,
-            announce=lambda facts: announce(messages, facts),
+            announce=Announcer(messages),
         )
     if as_json:
         _write_lines(finding.to_json() for finding in result.findings)
     else:
         print_findings(records, result.findings)
+        print_claims(records, result.findings)
     messages.print(f"Run folder: {where}   (page: latentleak report {where})")
     raise typer.Exit(_compare(baseline, result.findings) if baseline else result.exit_status)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -40,16 +41,28 @@ def progress_bars(console: Console) -> Iterator[Report]:
         yield report
 
 
-def announce(console: Console, facts: Mapping[str, Any]) -> None:
-    """Print the threat model of a claim before any number."""
-    threat = facts["threat_model"]
-    console.print(f"[bold]{escape(facts['id'])}[/bold] ({facts['role']})")
-    console.print(f"  question     {escape(facts['question'])}")
-    console.print(f"  claim        {escape(facts['claim']['statement'])}")
-    console.print(f"  assumes      {', '.join(facts['claim']['assumptions'])}")
-    console.print(f"  coalition    {', '.join(threat['coalition'])}, {threat['behavior']}")
-    console.print(f"  knows        {', '.join(threat['knows'])}")
-    console.print(f"  adversaries  {', '.join(facts['adversaries'])}")
+class Announcer:
+    """Prints threat models before any number; what claims have in common, once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: list[Any] = []
+
+    def __call__(self, facts: Mapping[str, Any]) -> None:
+        """Print one claim, under the threat model that it is audited in."""
+        shared = [facts[key] for key in ("question", "threat_model", "adversaries")]
+        if shared != self._said:
+            self._said = shared
+            threat = facts["threat_model"]
+            self._console.print(f"[bold]{escape(facts['question'])}[/bold]")
+            self._console.print(
+                f"  coalition    {', '.join(threat['coalition'])}, {threat['behavior']}"
+            )
+            self._console.print(f"  knows        {', '.join(threat['knows'])}")
+            self._console.print(f"  adversaries  {', '.join(facts['adversaries'])}")
+        self._console.print(f"  [bold]{escape(facts['id'])}[/bold] ({facts['role']})")
+        self._console.print(f"    claim      {escape(facts['claim']['statement'])}")
+        self._console.print(f"    assumes    {', '.join(facts['claim']['assumptions'])}")
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
@@ -64,12 +77,44 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
             f"({finding.role.value}){note}"
         )
         console.print(f"  {escape(finding.reason)}")
+        if finding.ceiling is not None:
+            console.print(f"  a perfect attack would have shown {finding.ceiling:.3f}")
         for exact in finding.exact:
             console.print(f"  exact: {_exact(exact)}")
-        console.print(_rows(finding))
+        if finding.rows:
+            console.print(_rows(finding))
         for control in finding.controls:
             mark = "holds" if control.holds else "[red]does not hold[/red]"
             console.print(f"  control {mark}: {escape(control.name)}, {escape(control.observed)}")
+
+
+def print_claims(console: Console, findings: Sequence[Finding]) -> None:
+    """Print one row a defence and one column a claim, where a scenario is about several."""
+    cells: dict[str, dict[str, Finding]] = {}
+    for finding in findings:
+        scenario, defense, *label = finding.id.split("/")
+        if label:
+            cells.setdefault(f"{scenario}/{defense}", {})[label[0]] = finding
+    if not cells:
+        return
+    labels = list(dict.fromkeys(label for row in cells.values() for label in row))
+    for scenario, rows in groupby(cells, key=lambda name: name.split("/")[0]):
+        table = Table(title=scenario, box=None, padding=(0, 1, 0, 0), title_justify="left")
+        for head in ("defense", *labels):
+            table.add_column(head)
+        for name in rows:
+            row = cells[name]
+            table.add_row(
+                name.split("/")[1],
+                *(_cell(row[label]) if label in row else "" for label in labels),
+            )
+        console.print()
+        console.print(table)
+
+
+def _cell(finding: Finding) -> str:
+    words = finding.verdict.value.lower().replace("_", " ")
+    return f"[{STYLES[finding.verdict]}]{words}[/]"
 
 
 def _exact(exact: Mapping[str, Any]) -> str:
@@ -77,7 +122,7 @@ def _exact(exact: Mapping[str, Any]) -> str:
         state = "holds" if exact["holds"] else "[red]does not hold[/red]"
         return f"{escape(exact['name'])} {state}: {escape(exact['statement'])}"
     if "identical" not in exact:
-        numbers = [f"{k} {v:.4g}" for k, v in exact.items() if isinstance(v, float)]
+        numbers = [f"{k} {v:.4g}" for k, v in exact.items() if isinstance(v, float | int)]
         return escape(f"{exact['name']}: {', '.join(numbers)}")
     state = "byte-identical views" if exact["identical"] else "[red]views differ[/red]"
     return (

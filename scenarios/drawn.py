@@ -303,7 +303,11 @@ def compare_latents(played: Drawn, heard: Mapping[str, Said]) -> Trials:
 
 
 def compare_pictures(
-    played: Drawn, heard: Mapping[str, Said], pool: Pictures, originals: Pictures
+    played: Drawn,
+    heard: Mapping[str, Said],
+    pool: Pictures,
+    originals: Pictures,
+    clip: likeness.ClipScores,
 ) -> Trials:
     """Trials of an arm about pictures and prompts.
 
@@ -312,6 +316,7 @@ def compare_pictures(
         heard: What each adversary said of it.
         pool: One picture of each candidate prompt, shape (candidates, height, width, 3).
         originals: What the client got, shape (games, height, width, 3).
+        clip: Remembers what it embedded.
     """
     galleries = [
         _with(pool, original, secret.real)
@@ -320,13 +325,13 @@ def compare_pictures(
     mean = pool.astype(np.float64).mean(axis=0).round().astype(np.uint8)
     blind = np.repeat(mean[None], len(originals), axis=0)
     scores = {f"{IMAGE}/{BLIND}": likeness.pixel_scores(blind, galleries)}
-    scores |= _further(BLIND, blind, galleries, originals)
+    scores |= _further(BLIND, blind, galleries, originals, clip)
     swapped: dict[str, Scores] = {}
     for name, said in heard.items():
         if said.own.images is not None and said.swapped.images is not None:
             scores[f"{IMAGE}/{name}"] = likeness.pixel_scores(said.own.images, galleries)
             swapped[f"{IMAGE}/{name}"] = likeness.pixel_scores(said.swapped.images, galleries)
-            scores |= _further(name, said.own.images, galleries, originals)
+            scores |= _further(name, said.own.images, galleries, originals, clip)
         if said.own.scores.shape[1]:
             scores[f"{PROMPT}/{name}"] = said.own.scores
             swapped[f"{PROMPT}/{name}"] = said.swapped.scores
@@ -334,11 +339,15 @@ def compare_pictures(
 
 
 def _further(
-    name: str, guessed: Pictures, galleries: Sequence[Pictures], originals: Pictures
+    name: str,
+    guessed: Pictures,
+    galleries: Sequence[Pictures],
+    originals: Pictures,
+    clip: likeness.ClipScores,
 ) -> dict[str, Scores]:
     return {
         f"{LPIPS}/{name}": likeness.perceptual_scores(guessed, originals),
-        f"{CLIP}/{name}": likeness.clip_scores(guessed, galleries),
+        f"{CLIP}/{name}": clip(guessed, galleries),
     }
 
 

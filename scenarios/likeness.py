@@ -124,25 +124,27 @@ def pixel_scores(guesses: Pictures, galleries: Sequence[Pictures]) -> Scores:
     return np.stack(rows)
 
 
-def clip_scores(guesses: Pictures, galleries: Sequence[Pictures]) -> Scores:
-    """Cosine of CLIP embeddings with every picture of a game's gallery, (games, candidates).
+class ClipScores:
+    """Cosines of CLIP embeddings; a picture that comes up again is not embedded again."""
 
-    A picture that stands in several galleries is embedded once.
-    """
-    from ..targets.clip import Clip
+    def __init__(self) -> None:
+        self._known: dict[bytes, npt.NDArray[np.float64]] = {}
 
-    clip = Clip.open()
-    known: dict[bytes, npt.NDArray[np.float64]] = {}
+    def __call__(self, guesses: Pictures, galleries: Sequence[Pictures]) -> Scores:
+        """Score every picture of a game's gallery, shape (games, candidates)."""
+        own = self._embedded(guesses)
+        return np.stack([self._embedded(g) @ row for g, row in zip(galleries, own, strict=True)])
 
-    def embedded(images: Pictures) -> npt.NDArray[np.float64]:
-        new = {key: i for i, key in enumerate(map(_key, images)) if key not in known}
+    def _embedded(self, images: Pictures) -> npt.NDArray[np.float64]:
+        from ..targets.clip import Clip
+
+        keys = [image.tobytes() for image in images]
+        new = {key: i for i, key in enumerate(keys) if key not in self._known}
         if new:
-            vectors = clip.embed_images(tensor(images[list(new.values())])).double().cpu().numpy()
-            known.update(zip(new, vectors, strict=True))
-        return np.stack([known[_key(image)] for image in images])
-
-    own = embedded(guesses)
-    return np.stack([embedded(g) @ row for g, row in zip(galleries, own, strict=True)])
+            pixels = tensor(images[list(new.values())])
+            vectors = Clip.open().embed_images(pixels).double().cpu().numpy()
+            self._known.update(zip(new, vectors, strict=True))
+        return np.stack([self._known[key] for key in keys])
 
 
 def perceptual_scores(guesses: Pictures, originals: Pictures) -> Scores:
@@ -173,7 +175,3 @@ def tensor(images: Pictures) -> Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-
-
-def _key(image: Pictures) -> bytes:
-    return image.tobytes()

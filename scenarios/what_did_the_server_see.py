@@ -201,10 +201,17 @@ class WhatDidTheServerSee:
     ) -> tuple[Trials, ...]:
         """Hand the views of all arms to every adversary, and compare."""
         heard = hear(played, adversaries, self.threat_model, setting)
-        trials = [self._compared(each, heard[slug(each.arm)], setting) for each in played]
+        clip = likeness.ClipScores()
+        trials = [self._compared(each, heard[slug(each.arm)], setting, clip) for each in played]
         return tuple(_with_curves(played, trials, setting))
 
-    def _compared(self, each: Drawn, said: Mapping[str, Said], setting: Setting) -> Trials:
+    def _compared(
+        self,
+        each: Drawn,
+        said: Mapping[str, Said],
+        setting: Setting,
+        clip: likeness.ClipScores,
+    ) -> Trials:
         if each.arm.challenge:
             return compare_latents(each, said)
         target = setting.target(each.arm.model)
@@ -214,7 +221,7 @@ class WhatDidTheServerSee:
         with single_thread(target):
             pool = likeness.decoys(target, each.arm.defense, prompts, seed, cache=cache)
             originals = likeness.firsts(target, each.latents)
-            compared = compare_pictures(each, said, pool, originals)
+            compared = compare_pictures(each, said, pool, originals, clip)
         compared = replace(compared, facts={**compared.facts, "attributes": _stated(people)})
         if each.arm.measured:
             return compared
