@@ -101,7 +101,7 @@ def print_claims(console: Console, findings: Sequence[Finding]) -> None:
     for scenario, rows in groupby(cells, key=lambda name: name.split("/")[0]):
         table = Table(title=scenario, box=None, padding=(0, 1, 0, 0), title_justify="left")
         for head in ("defense", *labels):
-            table.add_column(head)
+            table.add_column(head, overflow="fold")
         for name in rows:
             row = cells[name]
             table.add_row(

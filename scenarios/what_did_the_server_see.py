@@ -71,6 +71,8 @@ class WhatDidTheServerSee:
     Attributes:
         games: Games a defence about picture and prompt; 0 leaves those out.
         steps: Sampling steps in them; the full profile takes twice as many.
+        method: Sampler in them: with so few steps PLMS draws latents twice as large as they should
+            be, and pictures that no client keeps.
         latents: Games about the client's first latent; 0 leaves those out.
         keys: Games about the last ciphertext; 0 leaves those out.
         curve: Games for each threshold of the curve; 0 leaves it out.
@@ -92,11 +94,12 @@ class WhatDidTheServerSee:
     controls = ("plain",)
     optimum = "plain reading"
     together = True
-    games: int = 56
-    steps: int = 4
+    games: int = 24
+    steps: int = 10
+    method: str = "ddim"
     latents: int = 6
     keys: int = 3
-    curve: int = 6
+    curve: int = 4
     samples: int = 5
 
     def __post_init__(self) -> None:
@@ -124,7 +127,12 @@ class WhatDidTheServerSee:
         handed = _unet(defense) == "server"
         full = DrawnArm(
             name="full",
-            defense=adjusted(defense, steps=steps, samples=self.samples if handed else 1),
+            defense=adjusted(
+                defense,
+                steps=steps,
+                method=self.method,
+                samples=self.samples if handed else 1,
+            ),
             model="chosen",
             games=max(2, self.games * factor // _share(defense)),
             questions=frozenset({Question.WHAT_WAS_DRAWN, Question.WHICH_PROMPT}),
@@ -177,6 +185,7 @@ class WhatDidTheServerSee:
             "stolen key": StolenKey(),
             "zero fill-in": FillIn(method="zero"),
             "linear fill-in": FillIn(method="lmmse"),
+            "learned fill-in": FillIn(method="ridge"),
             "model fill-in": FillIn(method="repaint", draws=1, steps=5, resample=1),
             "selection leak": SelectionLeak(),
             "nearest conditioning": NearestConditioning(),
@@ -262,9 +271,9 @@ def _share(defense: Any) -> int:
     if _unet(defense) == "none":
         return 1
     if _unet(defense) == "server":
-        return 8
+        return 4
     partial = defense.encrypt_fraction is None
-    return (1 if partial else 3) if defense.encrypt_update_term else 6
+    return (1 if partial else 3) if defense.encrypt_update_term else 3
 
 
 def _unet(defense: Any) -> str:
