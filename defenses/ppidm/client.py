@@ -12,6 +12,7 @@ from ...targets.pipeline import Target
 from ..protocol import Output
 from ..seeds import torch_stream
 from ..wire import Wire
+from .integrity import checker_of
 from .offload import Session, offloaded
 from .procedure import Procedure
 from .ring import RingSharing
@@ -47,7 +48,8 @@ def sharing_of(config: Ppidm, seed: int = 0, procedure: Procedure | None = None)
 def generate(config: Ppidm, target: Target, secret: str, wire: Wire, seed: int) -> Output:
     """One image of a prompt."""
     pipe: Any = sampling.open_denoiser(target)
-    session = Session(wire, config.servers, sharing_of(config, seed, config.procedure))
+    sharing = sharing_of(config, seed, config.procedure)
+    session = Session(wire, config.servers, sharing, checker_of(sharing, config.checks, seed))
     remote: Any = SimpleNamespace(
         unet=offloaded(pipe.unet, config.preset, session), scheduler=pipe.scheduler
     )

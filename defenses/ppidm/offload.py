@@ -14,7 +14,7 @@ from ..codec import ProtocolError
 from ..wire import MAX_PAYLOAD, Party, Wire
 from .integrity import Checker
 from .layers import Layer, RequestGroup, layers_of, request_groups
-from .sharing import Shared, Sharing
+from .sharing import Sharing
 
 HEADER = 1 << 12
 """Room for the header of a payload [bytes]."""
@@ -72,12 +72,9 @@ class Session:
         ]
         axis = _axis(layers[0], x)
         return [
-            torch.cat([self._join(layer, piece[i], shared) for piece in pieces], dim=axis)
+            torch.cat([self._sharing.join(layer, piece[i], shared) for piece in pieces], dim=axis)
             for i, layer in enumerate(layers)
         ]
-
-    def _join(self, layer: Layer, products: Sequence[Tensor], shared: Shared) -> Tensor:
-        return self._sharing.join(layer, products, shared)
 
     def _exchange(
         self, group: RequestGroup, layers: Sequence[Layer], shares: Mapping[int, Tensor]

@@ -99,7 +99,7 @@ class RingSharing:
         for product in products[1:]:
             total = total + product.long()
         exact = from_ring(to_ring(total, self.k), self.k)
-        return dequantize(exact, bits=shared.bits + self._weight(layer)[1]).float()
+        return dequantize(exact, bits=shared.bits + self._norm(layer)[1]).float()
 
     def channels(self, layer: Layer, server: int) -> int:
         """All of them."""
@@ -107,33 +107,40 @@ class RingSharing:
 
     def product(self, layer: Layer, server: int) -> Product:
         """Step 3; the weights are prepared once."""
-        integers = RingWeight.of(layer, self.weight_bits).integers
-        if layer.convolves:
-            multiply: Product = ModularConv2d.of(
-                integers,
-                k=self.k,
-                stride=layer.stride,
-                padding=layer.padding,
-                dilation=layer.dilation,
-                groups=layer.groups,
-            )
-        else:
-            multiply = ModularLinear.of(integers, k=self.k)
+        multiply = multiplier(layer.with_weight(self.weight(layer).integers), self.k)
         return lambda share: multiply(to_ring(share.long(), self.k)).to(self.dtype)
 
-    def _weight(self, layer: Layer) -> tuple[int, int]:
+    def weight(self, layer: Layer) -> RingWeight:
+        """A layer's weight as the servers hold it."""
+        return RingWeight.of(layer, self.weight_bits)
+
+    def _norm(self, layer: Layer) -> tuple[int, int]:
         if layer.name not in self.norms:
-            weight = RingWeight.of(layer, self.weight_bits)
+            weight = self.weight(layer)
             self.norms[layer.name] = row_norm(weight.integers), weight.bits
         return self.norms[layer.name]
 
     def _check(self, layer: Layer, largest: int) -> None:
-        norm = self._weight(layer)[0]
+        norm = self._norm(layer)[0]
         if largest * norm >= 1 << (self.k - 1):
             raise RingOverflowError(
                 f"{layer.name}: max|x_q|={largest} times the row L1 norm of W_q={norm} must be < "
                 f"2^(k-1) = 2^{self.k - 1}; take a larger k, or fewer input_bits or weight_bits"
             )
+
+
+def multiplier(layer: Layer, k: int) -> Product:
+    """Prepare a layer whose weight holds signed integers for products mod 2^k."""
+    if not layer.convolves:
+        return ModularLinear.of(layer.weight, k=k)
+    return ModularConv2d.of(
+        layer.weight,
+        k=k,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+    )
 
 
 def fractional_bits(x: Tensor, significant: int) -> int:

@@ -113,7 +113,11 @@ class RealSharing:
 
     def product(self, layer: Layer, server: int) -> Product:
         """W [x]_i in the servers' precision."""
-        return layer.with_weight(layer.weight.to(self.dtype)).product
+        return rounded_product(layer.with_weight(self.weight(layer, server)))
+
+    def weight(self, layer: Layer, server: int) -> Tensor:
+        """W as a server holds it."""
+        return layer.weight.to(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +158,11 @@ class PartitionSharing:
         """
         if layer.groups != 1:
             raise ValueError(f"{layer.name} has groups={layer.groups}; partition needs 1")
-        block = self._block(layer, server).to(self.dtype, copy=True)
-        return layer.with_weight(block).product
+        return rounded_product(layer.with_weight(self.weight(layer, server)))
+
+    def weight(self, layer: Layer, server: int) -> Tensor:
+        """W_i as a server holds it, in memory of its own."""
+        return self._block(layer, server).to(self.dtype, copy=True)
 
     def _block(self, layer: Layer, server: int) -> Tensor:
         return layer.weight.tensor_split(self.n, dim=1)[server]
@@ -186,6 +193,20 @@ def draw_masks(
         )
         for server in range(n - 1)
     ]
+
+
+def rounded_product(layer: Layer) -> Product:
+    """W x with the result rounded to the type of the weight.
+
+    CPUs without half-precision convolutions take fifty times as long for them. Products of two
+    fp16 numbers are exact in float32, so there the sums are float32's and the result is rounded
+    once: what hardware that accumulates in float32 gives.
+    """
+    weight = layer.weight
+    if weight.dtype != torch.float16 or weight.device.type != "cpu":
+        return layer.product
+    wide, half = layer.with_weight(weight.float()), weight.dtype
+    return lambda share: wide.product(share.float()).to(half)
 
 
 def _sum(products: Sequence[Tensor]) -> Tensor:
