@@ -153,7 +153,8 @@ def prepare(weight: Tensor, *, k: int, engine: Engine | None = None) -> Matrix:
 def _signed_digits(weight: Tensor, *, width: int, most: int, whole: bool) -> list[list[Tensor]]:
     """The weights undivided, if `whole`, and in as many digits as they need, at most `most`."""
     half = 1 << (width - 1)
-    digits, rest = [], weight
+    digits: list[Tensor] = []
+    rest = weight
     while len(digits) < most and (not digits or bool(rest.any())):
         digit = ((rest + half) & ((1 << width) - 1)) - half
         digits.append(digit)
