@@ -7,9 +7,6 @@ comes back from its residue if and only if -2^(k-1) <= y < 2^(k-1).
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -19,45 +16,6 @@ RING_BITS = (16, 64)
 
 class RingOverflowError(ValueError):
     """A layer's output might not fit in the ring."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedPoint:
-    """How the numbers of a layer are represented.
-
-    Attributes:
-        k: The ring is Z_2^k, 16 <= k <= 64.
-        input_bits: Fractional bits of an input.
-        weight_bits: Fractional bits of a weight; an output has the sum of both.
-    """
-
-    k: int = 64
-    input_bits: int = 20
-    weight_bits: int = 16
-
-    def __post_init__(self) -> None:
-        check_ring(self.k)
-        for name in ("input_bits", "weight_bits"):
-            bits = getattr(self, name)
-            if not 1 <= bits <= self.k - 2:
-                raise ValueError(f"{name}={bits} must lie in [1, k - 2 = {self.k - 2}]")
-        if self.input_bits + self.weight_bits > self.k - 2:
-            raise ValueError(
-                f"input_bits={self.input_bits} + weight_bits={self.weight_bits} must be <= "
-                f"k - 2 = {self.k - 2}, or not even 1 * 1 fits; take fewer bits or a larger k"
-            )
-
-    def quantize_input(self, x: Tensor) -> Tensor:
-        """Signed integers of an input, see `quantize`."""
-        return quantize(x, bits=self.input_bits)
-
-    def quantize_weight(self, weight: Tensor) -> Tensor:
-        """Signed integers of a weight, see `quantize`."""
-        return quantize(weight, bits=self.weight_bits)
-
-    def dequantize_output(self, residues: Tensor) -> Tensor:
-        """Reals, float64, of a layer's output in the ring."""
-        return dequantize(from_ring(residues, self.k), bits=self.input_bits + self.weight_bits)
 
 
 def check_ring(k: int) -> None:
@@ -123,30 +81,28 @@ def row_norm(weight_q: Tensor) -> int:
     return int(rows.sum(dim=1).max())
 
 
-def headroom(max_abs_x_q: int, weight_q: Tensor, k: int, *, layer: str = "layer") -> int:
-    """Bits to spare: the largest h with max|x_q| max_row |W_q|_1 2^h < 2^(k-1).
+def headroom(max_abs_x_q: int, norm: int, k: int, *, layer: str) -> int:
+    """Bits to spare: the largest h with max|x_q| |W_q|_1 2^h < 2^(k-1).
 
     By Hoelder's inequality no output of the layer, nor any partial sum, exceeds the product.
 
     Args:
         max_abs_x_q: Largest |x_q|.
-        weight_q: Signed integers of shape (out, ...).
+        norm: `row_norm` of W_q.
         k: Ring bits.
         layer: Its name, for the error.
 
     Returns:
-        At least 0.
+        At least 0; k - 1 if nothing but zeros can come out.
 
     Raises:
         RingOverflowError: If the product itself is not below 2^(k-1).
     """
     check_ring(k)
-    norm = row_norm(weight_q)
     spare = k - 1 - (max_abs_x_q * norm).bit_length()
     if spare < 0:
         raise RingOverflowError(
-            f"{layer}: max|x_q|={max_abs_x_q} * row L1 norm of W_q={norm} = "
-            f"2^{math.log2(max_abs_x_q * norm):.2f} must be < 2^(k-1) = 2^{k - 1}; take a larger k "
-            f"or {-spare} fewer bits for inputs or weights"
+            f"{layer}: max|x_q|={max_abs_x_q} times the row L1 norm of W_q={norm} must be < "
+            f"2^(k-1) = 2^{k - 1}; take a larger k, or {-spare} fewer input_bits or weight_bits"
         )
     return spare

@@ -7,9 +7,9 @@ checks use s independent rows c.
 - In Z_2^k coefficients are bits: a wrong y passes one check with probability at most 1/2, whatever
   the error, so s checks with 2^-s. (Uniform coefficients do no better in the worst case: an error
   of 2^(k-1) is seen by odd ones alone.)
-- Over the reals coefficients are signs, and both sides are compared up to `tolerance`, what honest
-  rounding can amount to. An error in one output is caught for certain above twice that, one in
-  several outputs with probability at least 1/2 a check for each position where it is larger.
+- Over the reals coefficients are signs, and both sides are compared up to `tolerance`, which honest
+  rounding does not reach. A wrong y in which some output is off by more than twice that is caught
+  with probability at least 1/2 a check, and for certain if no other output is off.
 
 References:
     Freivalds, Probabilistic machines can use less running time (1977). Tramer, Boneh, Slalom
@@ -32,6 +32,7 @@ from .masks import MaskStream
 from .ring import RingSharing, multiplier
 from .sharing import PartitionSharing, RealSharing, Sharing
 
+_DEVIATIONS = 8
 _SUM_ROUNDOFF = 2.0**-24
 _ROUNDOFF = {torch.float32: 2.0**-24, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 
@@ -128,16 +129,19 @@ class RoundedChecker:
         signs = 2.0 * secret_bits(self._checks, layer, self._seed).double() - 1
         folded = layer.with_weight(torch.einsum("so,o...->s...", signs, weight))
         difference = _combine(signs, product.double(), layer) - folded.product(share.double())
-        if bool((difference.abs() > tolerance(layer, weight, share, product)).any()):
+        near = difference.abs() <= tolerance(layer, weight, share, product)
+        if not bool(product.isfinite().all() and near.all()):
             raise WrongProductError(server, layer.name)
 
 
 def tolerance(layer: Layer, weight: Tensor, share: Tensor, product: Tensor) -> Tensor:
-    """The most that rounding can put between c y and (c W) x, for signs c.
+    """Eight standard deviations of what rounding puts between c y and (c W) x, for signs c.
 
-    The sum over outputs of K u32 |W| |x| for float32 sums of K terms, and u |y| for rounding the
-    result, u the unit roundoff of its type. Twice this is the smallest error of a single output
-    that is certain to be caught.
+    Roundings count as independent. With u the unit roundoff of a product's type and u32 that of
+    float32, in which K terms are summed, the variance is at most the sum over outputs of
+    u^2 y^2 / 3 + K u32^2 ((W^2) (x^2) + y^2), squares entry by entry: partial sums that all have
+    one sign grow like y, others like the terms. Twice the result is the smallest
+    error of a single output that is certain to be caught.
 
     Args:
         layer: The layer.
@@ -148,12 +152,13 @@ def tolerance(layer: Layer, weight: Tensor, share: Tensor, product: Tensor) -> T
     Returns:
         Shape of a product with one output.
     """
-    magnitudes = layer.with_weight(weight.double().abs().sum(dim=0, keepdim=True))
-    sums = magnitudes.product(share.double().abs())
-    absolute = product.double().abs().sum(dim=layer.axis, keepdim=True)
+    squares = layer.with_weight(weight.double().square().sum(dim=0, keepdim=True))
+    results = product.double().square().sum(dim=layer.axis, keepdim=True)
+    terms = squares.product(share.double().square()) + results
+    sums = weight[0].numel() * _SUM_ROUNDOFF**2 * terms
     subnormal = layer.outputs * float(torch.finfo(product.dtype).tiny)
-    terms = weight[0].numel()
-    return terms * _SUM_ROUNDOFF * sums + _ROUNDOFF[product.dtype] * absolute + subnormal
+    rounding = _ROUNDOFF[product.dtype] ** 2 / 3 * results
+    return _DEVIATIONS * (sums + rounding).sqrt() + subnormal
 
 
 def checker_of(sharing: Sharing, checks: int, seed: int) -> Checker | None:

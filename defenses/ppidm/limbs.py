@@ -29,6 +29,9 @@ _DIGITS_AT_ONCE = 1 << 22
 _OUTPUTS_AT_ONCE = 1 << 19
 """Elements in one tile: outputs are passed over once a level and should stay in the cache."""
 
+_ENOUGH_BITS = 16
+"""Residues in digits this wide need four products at most: weights are not divided further."""
+
 
 @functools.cache
 def default_engine(device: str) -> Engine:
@@ -134,39 +137,44 @@ def prepare(weight: Tensor, *, k: int, engine: Engine | None = None) -> Matrix:
     """
     check_ring(k)
     engine = engine or default_engine(weight.device.type)
-    widths = (8,) if engine == "int8" else range(40, 3, -1)
-    best: Matrix | None = None
-    for width in widths:
-        parts = _signed_digits(weight, width=width, most=-(-k // width), whole=engine == "float64")
-        for digits in parts:
-            if _largest_sum(digits, width) > _LIMITS[engine]:
-                continue
-            stacked = torch.cat([part.T for part in reversed(digits)])
-            stacked = stacked.to(getattr(torch, engine)).contiguous()
-            found = Matrix(k=k, engine=engine, width=width, digits=len(digits), stacked=stacked)
-            best = found if best is None or found.products < best.products else best
-    if best is None:
-        raise ValueError(f"K={weight.shape[1]} is too large for exact {engine} sums")
-    return best
+    if engine == "float64":
+        width = _whole_width(weight)
+        if width >= _ENOUGH_BITS:
+            return _matrix([weight], k=k, engine=engine, width=width)
+    for width in (8,) if engine == "int8" else range(_ENOUGH_BITS, 3, -1):
+        digits = _signed_digits(weight, width=width, most=-(-k // width))
+        if _norm(digits) << (width - 1) <= _LIMITS[engine]:
+            return _matrix(digits, k=k, engine=engine, width=width)
+    raise ValueError(f"K={weight.shape[1]} is too large for exact {engine} sums")
 
 
-def _signed_digits(weight: Tensor, *, width: int, most: int, whole: bool) -> list[list[Tensor]]:
-    """The weights undivided, if `whole`, and in as many digits as they need, at most `most`."""
-    half = 1 << (width - 1)
+def _matrix(digits: list[Tensor], *, k: int, engine: Engine, width: int) -> Matrix:
+    stacked = torch.cat([digit.to(getattr(torch, engine)) for digit in reversed(digits)], dim=1)
+    return Matrix(
+        k=k, engine=engine, width=width, digits=len(digits), stacked=stacked.T.contiguous()
+    )
+
+
+def _whole_width(weight: Tensor) -> int:
+    """The widest digits of a residue for which undivided weights keep float64 sums exact."""
+    norm = max(1, _norm([weight]))
+    return min(53, (_LIMITS["float64"] // norm).bit_length())
+
+
+def _signed_digits(weight: Tensor, *, width: int, most: int) -> list[Tensor]:
+    """The weights in as many digits as they need, at most `most`, lowest first."""
+    half, rest = 1 << (width - 1), weight
     digits: list[Tensor] = []
-    rest = weight
-    while len(digits) < most and (not digits or bool(rest.any())):
-        digit = ((rest + half) & ((1 << width) - 1)) - half
-        digits.append(digit)
-        rest = (rest - digit) >> width
-    return [[weight], digits] if whole else [digits]
+    while not digits or (len(digits) < most and bool(rest.any())):
+        digits.append(((rest + half) & ((1 << width) - 1)) - half)
+        rest = (rest - digits[-1]) >> width
+    return digits
 
 
-def _largest_sum(digits: list[Tensor], width: int) -> int:
-    """Bound on every sum of a level: half a digit's range times the largest L1 norm."""
-    norms = sum(digit.abs().double().sum(dim=1) for digit in digits)
-    largest = float(norms.max()) if isinstance(norms, Tensor) and norms.numel() else 0.0
-    return (1 << (width - 1)) * int(largest * (1 + 1e-9))
+def _norm(digits: list[Tensor]) -> int:
+    """At least the largest L1 norm of a row of all digits side by side."""
+    norms = torch.stack([digit.double().abs().sum(dim=1) for digit in digits]).sum(dim=0)
+    return int(float(norms.max()) * (1 + 1e-9)) if norms.numel() else 0
 
 
 def _wrap(value: int) -> int:

@@ -1,9 +1,4 @@
-"""Uniform residues from the client's own stream, and additive shares.
-
-    [x]_i = r_i for i < n,    [x]_n = x - r_1 - ... - r_(n-1) mod 2^k.
-
-Any n - 1 shares are uniform and independent of x.
-"""
+"""Uniform residues from a stream that only the client has."""
 
 from __future__ import annotations
 
@@ -59,29 +54,3 @@ def uniform_residues(shape: Sequence[int], k: int, generator: Coins) -> Tensor:
     words = np.frombuffer(generator.bytes(size * math.prod(shape)), dtype=f"<u{size}")
     values = torch.from_numpy(words.astype(np.uint64).view(np.int64))
     return to_ring(values, k).reshape(tuple(shape))
-
-
-def split_ring(x: Tensor, n: int, k: int, rng: Coins) -> list[Tensor]:
-    """Shares of residues: n - 1 fresh masks and what is left.
-
-    Args:
-        x: Canonical residues.
-        n: Shares, at least 2.
-        k: Ring bits.
-        rng: A stream that only the client has; never the same bytes twice.
-    """
-    if n < 2:
-        raise ValueError(f"n={n} must be >= 2: a single share is the secret itself")
-    masks = [uniform_residues(x.shape, k, rng).to(x.device) for _ in range(n - 1)]
-    rest = x
-    for mask in masks:
-        rest = rest - mask
-    return [*masks, to_ring(rest, k)]
-
-
-def join_ring(shares: Sequence[Tensor], k: int) -> Tensor:
-    """The sum of shares mod 2^k."""
-    total = torch.zeros_like(shares[0])
-    for share in shares:
-        total = total + share
-    return to_ring(total, k)

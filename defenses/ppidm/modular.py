@@ -130,27 +130,5 @@ class ModularConv2d:
         return windows.reshape(rows * width, planes.shape[0], -1)
 
 
-def linear_mod(x: Tensor, weight: Tensor, *, k: int) -> Tensor:
-    """W x mod 2^k for residues (..., in) and signed integers (out, in), shape (..., out)."""
-    return ModularLinear.of(weight, k=k)(x)
-
-
-def conv2d_mod(
-    x: Tensor,
-    weight: Tensor,
-    *,
-    k: int,
-    stride: int | Pair = 1,
-    padding: int | Pair = 0,
-    dilation: int | Pair = 1,
-    groups: int = 1,
-) -> Tensor:
-    """The convolution mod 2^k of residues (n, in, height, width) with signed integers."""
-    layer = ModularConv2d.of(
-        weight, k=k, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
-    return layer(x)
-
-
 def _pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else value

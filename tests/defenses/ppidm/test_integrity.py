@@ -150,6 +150,31 @@ def test_twice_the_tolerance_in_one_output_is_certain_to_be_caught(
         checker.check(CHEAT, 0, layer, share, wrong)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_product_that_is_not_finite_never_passes(value: float) -> None:
+    layer, x = case(0, 0)
+    sharing = RealSharing(n=2, magnitude=1.0, precision="fp32")
+    wrong = sharing.product(layer, 0)(x)
+    wrong[0, 0, 0] = value
+    checker = checker_of(sharing, 4, 0)
+    assert checker is not None
+    with pytest.raises(WrongProductError):
+        checker.check(CHEAT, 0, layer, x, wrong)
+
+
+def test_partial_sums_of_one_sign_stay_below_the_tolerance() -> None:
+    """Rounding of a growing sum is a multiple of the sum, not of its terms."""
+    module = nn.Linear(23_040, 64, bias=False)
+    module.weight.data = torch.rand(64, 23_040, generator=torch.Generator().manual_seed(0))
+    layer = Layer.of("layer", module)
+    sharing = RealSharing(n=2, magnitude=1.0, precision="fp32")
+    for seed in range(4):
+        x = torch.rand(1, 16, 23_040, generator=torch.Generator().manual_seed(seed))
+        checker = checker_of(sharing, 40, seed)
+        assert checker is not None
+        checker.check(CHEAT, 0, layer, x, sharing.product(layer, 0)(x))
+
+
 def test_one_exact_check_misses_half_of_the_errors_and_no_more() -> None:
     """Binomial(400, 1/2) leaves [151, 249] with probability below 1e-6."""
     sharing = sharing_of(Ppidm())
