@@ -94,6 +94,10 @@ class Contest:
         arms = self.scenario.arms(self.defense, config.profile)
         return [f"{self._prefix}-{slug(arm)}" for arm in arms]
 
+    def exact(self, setting: Setting) -> tuple[Mapping[str, Any], ...]:
+        """The scenario's exact arguments about the defence; none for a control."""
+        return tuple(self.scenario.exact(self.defense, setting)) if self.role is Role.CLAIM else ()
+
     def finding(
         self,
         trials: Sequence[Trials],
@@ -103,8 +107,9 @@ class Contest:
         folder: RunFolder,
         setting: Setting,
         alpha: float,
+        exact: Sequence[Mapping[str, Any]],
     ) -> Finding:
-        """Audit the claim."""
+        """Audit the claim; `exact` is what `exact` gave for any claim of this defence."""
         shown = [images for each in trials if (images := each.facts.get("images"))]
         case = Case(
             id=self.id,
@@ -116,7 +121,7 @@ class Contest:
             expected=self.expected,
             trials=[_printed(each) for each in trials],
             reference=reference,
-            exact=self.scenario.exact(self.defense, setting) if self.role is Role.CLAIM else (),
+            exact=exact,
             threat_model=self.scenario.threat_model.to_dict(),
             provenance={
                 "seed": config.seed,

@@ -148,6 +148,7 @@ def _findings(
     split: Mapping[str, float],
 ) -> tuple[Finding, ...]:
     trials = trials_of(every, config, folder, setting)
+    exact = {games: each.exact(setting) for games, each in {e.games: e for e in every}.items()}
     return tuple(
         each.finding(
             trials[each.games],
@@ -156,6 +157,7 @@ def _findings(
             folder=folder,
             setting=setting,
             alpha=split.get(each.id, config.alpha),
+            exact=exact[each.games],
         )
         for each in every
     )

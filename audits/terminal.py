@@ -95,10 +95,9 @@ def print_claims(console: Console, findings: Sequence[Finding]) -> None:
         scenario, defense, *label = finding.id.split("/")
         if label:
             cells.setdefault(f"{scenario}/{defense}", {})[label[0]] = finding
-    if not cells:
-        return
-    labels = list(dict.fromkeys(label for row in cells.values() for label in row))
-    for scenario, rows in groupby(cells, key=lambda name: name.split("/")[0]):
+    for scenario, names in groupby(cells, key=lambda name: name.split("/")[0]):
+        rows = list(names)
+        labels = list(dict.fromkeys(label for name in rows for label in cells[name]))
         table = Table(title=scenario, box=None, padding=(0, 1, 0, 0), title_justify="left")
         for head in ("defense", *labels):
             table.add_column(head, overflow="fold")
@@ -122,7 +121,11 @@ def _exact(exact: Mapping[str, Any]) -> str:
         state = "holds" if exact["holds"] else "[red]does not hold[/red]"
         return f"{escape(exact['name'])} {state}: {escape(exact['statement'])}"
     if "identical" not in exact:
-        numbers = [f"{k} {v:.4g}" for k, v in exact.items() if isinstance(v, float | int)]
+        numbers = [
+            f"{k} {v}" if isinstance(v, int) else f"{k} {v:.4g}"
+            for k, v in exact.items()
+            if isinstance(v, float | int)
+        ]
         return escape(f"{exact['name']}: {', '.join(numbers)}")
     state = "byte-identical views" if exact["identical"] else "[red]views differ[/red]"
     return (

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,10 @@ from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import CLIENT, Party
-from ..targets.pipeline import BUILT_IN, Target
+from ..targets.pipeline import BUILT_IN
 from . import likeness
 from .contract import Setting, Trials
-from .games import Secret, slug
+from .games import Secret, slug, threads_for
 from .likeness import Pictures
 
 Latents = npt.NDArray[np.float32]
@@ -142,7 +141,7 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         ends: list[Latents] = []
-        with single_thread(target):
+        with threads_for(target, BUILT_IN):
             Views.of(_views(arm, secrets, coalition, setting, ends), folder / "game.views")
         _replace(folder / "latents.npz", np.concatenate(ends))
     with np.load(folder / "latents.npz", allow_pickle=False) as stored:
@@ -197,20 +196,6 @@ def _views(
 def seed_of(arm: DrawnArm, setting: Setting, game: int) -> int:
     """Seed of one game's execution: the same for every defence, so that games can be paired."""
     return derive(setting.seed, arm.pairs or arm.name, "game", game)
-
-
-@contextmanager
-def single_thread(target: Target) -> Iterator[None]:
-    """One thread for the models that ship: theirs is little work beside the ciphertexts'."""
-    import torch
-
-    before = torch.get_num_threads()
-    if target.spec in BUILT_IN:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def encrypted_share(views: Views) -> float | None:

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -115,12 +115,17 @@ def play(
 
 
 @contextmanager
-def threads_for(target: Target) -> Iterator[None]:
-    """One thread for the tiny model, whose operations are smaller than a thread's start."""
+def threads_for(target: Target, single: Container[str] = ("tiny",)) -> Iterator[None]:
+    """One thread for models whose operations are smaller than a thread's start.
+
+    Args:
+        target: Whose turn it is.
+        single: Specifications of such models; in small batches the embedded one is too.
+    """
     import torch
 
     before = torch.get_num_threads()
-    if target.spec == "tiny":
+    if target.spec in single:
         torch.set_num_threads(1)
     try:
         yield

@@ -28,6 +28,7 @@ from ..defenses.seeds import derive, stream
 from ..defenses.wire import Party
 from ..targets.captions import PersonPrompt
 from ..targets.emoji import Emoji
+from ..targets.pipeline import BUILT_IN
 from . import challenges, likeness, simulated, stolen
 from .contract import Setting, Trials, adjusted
 from .drawn import (
@@ -38,9 +39,8 @@ from .drawn import (
     compare_pictures,
     hear,
     play,
-    single_thread,
 )
-from .games import Secret, slug
+from .games import Secret, slug, threads_for
 
 SERVER = Party("server/0")
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
@@ -227,7 +227,7 @@ class WhatDidTheServerSee:
         people = vocabulary(each.arm.candidates, setting.seed)
         prompts = [str(person) for person in people]
         seed, cache = derive(setting.seed, "decoys"), setting.work.parent
-        with single_thread(target):
+        with threads_for(target, BUILT_IN):
             pool = likeness.decoys(target, each.arm.defense, prompts, seed, cache=cache)
             originals = likeness.firsts(target, each.latents)
             compared = compare_pictures(each, said, pool, originals, clip)
@@ -272,8 +272,7 @@ def _share(defense: Any) -> int:
         return 1
     if _unet(defense) == "server":
         return 4
-    partial = defense.encrypt_fraction is None
-    return (1 if partial else 3) if defense.encrypt_update_term else 3
+    return 1 if _follows_threshold(defense) else 3
 
 
 def _unet(defense: Any) -> str:

@@ -56,7 +56,8 @@ def check(
         findings = []
         for kind in kinds:
             each = _contest(_sized(scenario, kind), kind())
-            found = each.finding(each.trials(**shared), reference, alpha=alpha, **shared)
+            trials, exact = each.trials(**shared), each.exact(setting)
+            found = each.finding(trials, reference, alpha=alpha, exact=exact, **shared)
             findings.append(_expected(found, kind))
     return tuple(findings)
 

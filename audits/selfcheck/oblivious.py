@@ -55,7 +55,8 @@ def check(
             (each,) = contests_of(scenario, kind.__name__.lower(), kind(), adversaries)
             each = replace(each, role=Role.CONTROL)
             trials = each.trials(config, folder, setting)
-            finding = each.finding(trials, reference, alpha=alpha, **shared)
+            exact = each.exact(setting)
+            finding = each.finding(trials, reference, alpha=alpha, exact=exact, **shared)
             findings.append(_expected(finding, kind))
     return tuple(findings)
 

@@ -30,7 +30,7 @@ from .fixed_point import to_ring
 from .layers import Layer
 from .masks import MaskStream
 from .ring import RingSharing, multiplier
-from .sharing import PartitionSharing, RealSharing, Sharing
+from .sharing import PartitionSharing, Product, RealSharing, Sharing
 
 _DEVIATIONS = 8
 _SUM_ROUNDOFF = 2.0**-24
@@ -85,25 +85,25 @@ class RingChecker:
         self._sharing = sharing
         self._checks = checks
         self._seed = seed
-        self._folded: dict[str, tuple[Tensor, Layer]] = {}
+        self._folded: dict[str, tuple[Tensor, Product]] = {}
 
     def check(
         self, server: Party, index: int, layer: Layer, share: Tensor, product: Tensor
     ) -> None:
         """As `Checker` says; a wrong product passes with probability at most 2^-s."""
         k, (bits, folded) = self._sharing.k, self._fold(layer)
-        expected = multiplier(folded, k)(to_ring(share.long(), k))
+        expected = folded(to_ring(share.long(), k))
         found = _combine(bits, product.long(), layer)
         if not torch.equal(to_ring(found, k), expected):
             raise WrongProductError(server, layer.name)
 
-    def _fold(self, layer: Layer) -> tuple[Tensor, Layer]:
+    def _fold(self, layer: Layer) -> tuple[Tensor, Product]:
         if layer.name not in self._folded:
             bits = secret_bits(self._checks, layer, self._seed)
             integers = self._sharing.weight(layer).integers
             rows = bits.double() @ integers.double().flatten(1)  # below 2^53, so exact
-            folded = rows.long().reshape(-1, *integers.shape[1:])
-            self._folded[layer.name] = bits, layer.with_weight(folded)
+            folded = layer.with_weight(rows.long().reshape(-1, *integers.shape[1:]))
+            self._folded[layer.name] = bits, multiplier(folded, self._sharing.k)
         return self._folded[layer.name]
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .fixed_point import RingOverflowError, dequantize, from_ring, quantize, row_norm, to_ring
+from .fixed_point import dequantize, from_ring, headroom, quantize, row_norm, to_ring
 from .layers import Layer, RequestGroup
 from .masks import Coins, uniform_residues
 from .modular import ModularConv2d, ModularLinear
@@ -83,7 +83,7 @@ class RingSharing:
         integers = quantize(x, bits=bits)
         largest = int(integers.abs().max())
         for layer in layers:
-            self._check(layer, largest)
+            headroom(largest, self._norm(layer)[0], self.k, layer=layer.name)
 
         def draw(row: Tensor, coins: Coins) -> Tensor:
             return uniform_residues(row.shape, self.k, coins)
@@ -119,14 +119,6 @@ class RingSharing:
             weight = self.weight(layer)
             self.norms[layer.name] = row_norm(weight.integers), weight.bits
         return self.norms[layer.name]
-
-    def _check(self, layer: Layer, largest: int) -> None:
-        norm = self._norm(layer)[0]
-        if largest * norm >= 1 << (self.k - 1):
-            raise RingOverflowError(
-                f"{layer.name}: max|x_q|={largest} times the row L1 norm of W_q={norm} must be < "
-                f"2^(k-1) = 2^{self.k - 1}; take a larger k, or fewer input_bits or weight_bits"
-            )
 
 
 def multiplier(layer: Layer, k: int) -> Product:

@@ -204,6 +204,7 @@ def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> Non
         folder=folder,
         setting=setting,
         alpha=ALPHA,
+        exact=early.exact(setting),
     )
     assert finding.timed
     assert finding.verdict is Verdict.REFUTED
