@@ -8,7 +8,7 @@ import os
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -109,26 +109,10 @@ class Transcript:
         the work that their sender did since its last message *in the view*.
         """
         members = frozenset(coalition)
-        spent: dict[Party, Counter[str]] = {}
-        seen: list[Message] = []
-        for m in self:
-            work = spent.pop(m.sender, Counter())
-            work.update(m.work)
-            if members.isdisjoint((m.sender, m.receiver)):
-                spent[m.sender] = work
-                continue
-            seen.append(
-                replace(
-                    m,
-                    number=len(seen),
-                    work=dict(work),
-                    sent=m.sent if m.sender in members else None,
-                    received=m.received if m.receiver in members else None,
-                )
-            )
+        seen = tuple(message for _, message in seen_by(self, members))
         return View(
             coalition=members,
-            messages=tuple(seen),
+            messages=seen,
             coins={party: seed for party, seed in self.coins.items() if party in members},
             public=self.public,
         )
@@ -180,6 +164,43 @@ class Transcript:
     def close(self) -> None:
         """Delete the spool."""
         self._spool.close()
+
+
+def seen_by(
+    messages: Iterable[Message], members: Set[Party | str]
+) -> Iterator[tuple[int, Message]]:
+    """The messages that some parties sent or received, as they saw them.
+
+    Each carries its number among them, the work that its sender did since the sender's last
+    message among them, and stamps of members' clocks only. Of what a coalition saw, this is what a
+    smaller one saw.
+
+    Args:
+        messages: Of one execution, in order.
+        members: The parties.
+
+    Yields:
+        Position in `messages`, and the message.
+    """
+    spent: dict[Party, Counter[str]] = {}
+    number = 0
+    for position, message in enumerate(messages):
+        work = spent.pop(message.sender, Counter())
+        work.update(message.work)
+        if members.isdisjoint((message.sender, message.receiver)):
+            spent[message.sender] = work
+            continue
+        yield (
+            position,
+            replace(
+                message,
+                number=number,
+                work=dict(work),
+                sent=message.sent if message.sender in members else None,
+                received=message.received if message.receiver in members else None,
+            ),
+        )
+        number += 1
 
 
 def _check(file: IO[bytes], size: int) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .codec import Array, ProtocolError, decode_arrays, decode_texts
-from .transcript import View, header
+from .transcript import View, header, seen_by
 from .wire import Message, Party
 
 _MAGIC = b"LLVIEWS1"
+
+Rule = Callable[[tuple[Message, ...]], Iterable[tuple[int, Message]]]
+"""Chooses messages of an execution: headers to positions and headers."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,23 @@ class Views:
         """The views of `games`, in that order: what the swapped-view control hands over."""
         return Views(self._blob, [self._games[int(i)] for i in games])
 
+    def seen_by(self, coalition: Iterable[Party]) -> Views:
+        """What some members of the coalition saw, as `Transcript.view` gives it to them."""
+        members = frozenset(coalition)
+        return self.select(lambda messages: seen_by(messages, members), members)
+
+    def select(self, rule: Rule, members: Set[Party] | None = None) -> Views:
+        """The messages that `rule` lets through, in every execution.
+
+        Args:
+            rule: Headers of one execution to positions and headers that stay.
+            members: Parties whose coins stay; None is all.
+        """
+        return Views(
+            self._blob,
+            [[_selected(session, rule, members) for session in game] for game in self._games],
+        )
+
     def view(self, game: int, session: int = 0) -> Session:
         """Headers of one execution; payloads come from `arrays` and `texts`."""
         return self._games[game][session]
@@ -161,6 +181,19 @@ class Views:
     def _payload(self, span: tuple[int, int]) -> bytes:
         start, length = span
         return self._blob[start : start + length].tobytes()
+
+
+def _selected(session: Session, rule: Rule, members: Set[Party] | None) -> Session:
+    kept = list(rule(session.messages))
+    coins = session.coins
+    if members is not None:
+        coins = {party: seed for party, seed in coins.items() if party in members}
+    return Session(
+        messages=tuple(message for _, message in kept),
+        spans=tuple(session.spans[position] for position, _ in kept),
+        coins=coins,
+        public=session.public,
+    )
 
 
 def _store(view: View, blob: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latentleak.defenses.codec import ProtocolError, encode, encode_texts
-from latentleak.defenses.transcript import View
+from latentleak.defenses.transcript import Transcript, View
 from latentleak.defenses.views import Views
 from latentleak.defenses.wire import CLIENT, Message, Party
 
@@ -188,3 +188,53 @@ def test_a_changed_file_never_crashes(
                 views.arrays(game, "step", session)
     except ProtocolError:
         return
+
+
+PARTIES = tuple(Party(f"server/{i}") for i in range(3))
+
+
+@BOUNDED
+@given(
+    sent=st.lists(
+        st.tuples(st.sampled_from(PARTIES), st.booleans(), st.integers(0, 3), st.booleans()),
+        max_size=12,
+    ),
+    members=st.sets(st.sampled_from(PARTIES)),
+    others=st.sets(st.sampled_from(PARTIES)),
+)
+def test_a_smaller_coalition_sees_what_the_transcript_gives_it(
+    sent: list[tuple[Party, bool, int, bool]],
+    members: set[Party],
+    others: set[Party],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    transcript = Transcript(public={"k": 1}, coins=dict.fromkeys(PARTIES, 5))
+    for i, (server, asks, rows, clock) in enumerate(sent):
+        transcript.append(
+            Message(
+                number=i,
+                sender=CLIENT if asks else server,
+                receiver=server if asks else CLIENT,
+                kind="step",
+                payload=number(i, size=i + 1),
+                work={"rows": rows} if rows else {},
+                sent=float(i) if clock else None,
+                received=i + 0.5 if clock else None,
+            )
+        )
+    path = tmp_path_factory.mktemp("views") / "v"
+    pooled = Views.of([[transcript.view(members | others)]], path)
+    own = pooled.seen_by(members)
+    expected = transcript.view(members)
+    assert own.messages(0) == expected.messages
+    assert own.view(0).coins == expected.coins
+    assert own.view(0).public == expected.public
+    own.save(path.with_name("own"))
+    assert Views.load(path.with_name("own")).messages(0) == expected.messages
+
+
+def test_a_selection_of_messages_keeps_their_payloads(tmp_path: Path) -> None:
+    views = Views.of([[view(number(1), number(2), number(3))]], tmp_path / "v")
+    last = views.select(lambda messages: [(i, m) for i, m in enumerate(messages) if i == 2])
+    assert last.messages(0) == views.messages(0)[2:]
+    assert last.view(0).coins == views.view(0).coins
