@@ -1,0 +1,80 @@
+"""Add up the shares that a coalition has, take the sum for the layer's input, and go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from ..defenses.views import Views
+from .contract import Auxiliary, Guesses, Knowledge, Question
+from .he_views import Pictures
+from .share_inputs import Inputs, at_step, read, seen_steps
+from .share_latent import latents
+from .share_model import ShareModel, Tap
+from .share_views import LAYERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NaiveDecode:
+    """The sum of shares as if it were the input: exact for all servers, noise or gaps for fewer.
+
+    1. The latent z before the last step that was seen, by least squares from layers linear in it
+       (`share_latent`).
+    2. The U-Net on z and an empty prompt, the inputs of layers that were opened in place of its
+       own. With those of `share_model.ends` nothing of either is left in the output.
+    3. Decode the clean latent that output and z mean. At the sampler's last step, which leaves no
+       noise, that is the client's.
+
+    What is missing is taken to be 0, and what is noisy to be true. Works in every mode; where
+    no message was kept it shows the prior picture.
+
+    Queries: two U-Net rows a game.
+
+    Attributes:
+        step: Which of the steps that were seen is read, counted from the end: -1 is the last.
+    """
+
+    plays: ClassVar[frozenset[Question]] = frozenset({Question.WHAT_WAS_DRAWN})
+    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS})
+    reads: ClassVar[frozenset[str]] = LAYERS
+    step: int = -1
+
+    def __post_init__(self) -> None:
+        if self.step >= 0:
+            raise ValueError(f"step={self.step} must be < 0: -1 is the last")
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        """Draw the picture of every game."""
+        model = ShareModel.open(aux, views)
+        return Guesses(scores=np.zeros((len(views), 0)), images=self.drawn(model, views))
+
+    def drawn(self, model: ShareModel, views: Views) -> Pictures:
+        """Pictures of n games."""
+        opened = {number: read(model, views, number) for number in model.ends}
+        steps = seen_steps(opened)
+        if len(steps) < -self.step:
+            return model.nothing(len(views))
+        step = steps[self.step]
+        inputs = {n: _taken_for_true(x) for n, x in at_step(opened, step).items()}
+        shape = (len(views), *model.shown.shape)
+        z, _ = latents(model, inputs, torch.zeros(shape, dtype=torch.float64), 1e6)
+        forced = {
+            number: (
+                model.in_rows(torch.from_numpy(x.values).float()),
+                model.in_rows(torch.from_numpy(x.known)),
+            )
+            for number, x in inputs.items()
+        }
+        empty = model.empty(len(views))
+        return model.pictures(model.run(z.float(), empty, step, Tap(forced=forced))[1])
+
+
+def _taken_for_true(inputs: Inputs) -> Inputs:
+    return replace(
+        inputs,
+        known=np.ones_like(inputs.known),
+        variance=np.zeros_like(inputs.variance),
+    )
