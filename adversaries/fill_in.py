@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,11 @@ from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Model, public_latents, steps_of
 from .repaint import repaint
-from .ridge import regress
+from .ridge import Ridge, fit
 from .selection_leak import shadow_selections
+
+if TYPE_CHECKING:
+    from ..targets.pipeline import Target
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,15 +95,15 @@ class FillIn:
             model: The model.
             rest: Latents whose visible entries are right, shape (n, channels, height, width).
             visible: Which those are, same shape.
-            rng: For `repaint` and `ridge`.
+            rng: For `repaint`.
             threshold: Of the selection that chose them; None if they were drawn by lot.
         """
         if self.method == "zero":
             return np.where(visible, rest, 0.0)
         if self.method == "ridge" and threshold is not None:
-            return _by_selection(model, rest, visible, rng, threshold)
+            return _by_selection(model, rest, visible, threshold)
         if self.method in ("lmmse", "ridge"):
-            mean, covariance = moments(public_latents(model.target).reshape(-1, rest[0].size))
+            mean, covariance = _public_moments(model.target)
             rows = [
                 linear_mmse(latent.ravel(), mask.ravel(), mean, covariance)
                 for latent, mask in zip(rest, visible, strict=True)
@@ -112,15 +116,26 @@ class FillIn:
         return np.asarray(np.mean(draws, axis=0))
 
 
-def _by_selection(
-    model: Model, rest: Latent, visible: Mask, rng: np.random.Generator, threshold: float
-) -> Latent:
-    latents = public_latents(model.target).reshape(-1, rest[0].size)
-    encrypted = shadow_selections(model, threshold, rng)
-    shadow = np.concatenate([encrypted, np.where(encrypted, 0.0, latents)], axis=1)
+def _by_selection(model: Model, rest: Latent, visible: Mask, threshold: float) -> Latent:
+    completion = _completion(model.target, float(model.grid.before[-1]), threshold)
     seen, values = visible.reshape(len(rest), -1), rest.reshape(len(rest), -1)
     queries = np.concatenate([~seen, np.where(seen, values, 0.0)], axis=1)
-    return np.where(seen, values, regress(shadow, latents, queries)).reshape(rest.shape)
+    return np.where(seen, values, completion(queries)).reshape(rest.shape)
+
+
+@lru_cache(maxsize=16)
+def _completion(target: Target, share: float, threshold: float) -> Ridge:
+    """From which entries are encrypted, and the others' values, to all values."""
+    public = public_latents(target)
+    latents = public.reshape(len(public), -1)
+    encrypted = shadow_selections(target, share, threshold)
+    return fit(np.concatenate([encrypted, np.where(encrypted, 0.0, latents)], axis=1), latents)
+
+
+@lru_cache(maxsize=2)
+def _public_moments(target: Target) -> tuple[Floats, Floats]:
+    latents = public_latents(target)
+    return moments(latents.reshape(len(latents), -1))
 
 
 def plaintext_rest(views: Views) -> tuple[list[int], Latent, Mask]:

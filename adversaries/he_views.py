@@ -126,19 +126,23 @@ class Model:
             raise ValueError("attacks on HE-Diffusion need the fact weights")
         from ..targets.pipeline import Target
 
-        target = Target(**aux.weights["open"])
+        public = views.view(0).public if len(views) else {}
+        return cls.of(
+            Target(**aux.weights["open"]),
+            steps=int(public.get("steps", 25)),
+            guidance=float(public.get("guidance", 1.0)),
+            method=str(public.get("method", "plms")),
+        )
+
+    @classmethod
+    def of(cls, target: Target, *, steps: int, guidance: float, method: str) -> Model:
+        """The model under a configuration of the sampler."""
         parts = ("unet", "vae", "scheduler", "tokenizer", "text_encoder")
         more = ("tokenizer_2", "text_encoder_2")
         names = (*parts, *(name for name in more if name in target.parts("cloud")))
         pipe: Any = target.open(*names)
-        public = views.view(0).public if len(views) else {}
-        return cls(
-            target=target,
-            pipe=pipe,
-            grid=Grid.of(pipe.scheduler, int(public.get("steps", 25))),
-            guidance=float(public.get("guidance", 1.0)),
-            method=str(public.get("method", "plms")),
-        )
+        grid = Grid.of(pipe.scheduler, steps)
+        return cls(target=target, pipe=pipe, grid=grid, guidance=guidance, method=method)
 
     @property
     def shape(self) -> tuple[int, int, int]:

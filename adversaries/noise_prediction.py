@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..defenses.he_diffusion.selection import Latent
+from ..defenses.seeds import stream
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores, empty_scores
 from .he_views import ROWS, Model, public_latents
 from .plms import single_predictions
 from .trace import Fit, Trace, predictor, traces_of
+
+if TYPE_CHECKING:
+    from ..targets.pipeline import Target
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,7 +87,7 @@ class NoisePrediction:
         fitted: list[int] = []
         if trace is not None:
             candidates = [aux.candidates[game] for game in games]
-            unlikely = surprise(model, trace, candidates, rng, points=self.points)
+            unlikely = surprise(model, trace, candidates, points=self.points)
             own, final = self.fit(model, trace, candidates, unlikely)
             scores[games, : own.shape[1]] = own
             good = np.flatnonzero(np.nanmax(own, axis=1) > -POOR)
@@ -127,7 +132,6 @@ def surprise(
     model: Model,
     trace: Trace,
     candidates: Sequence[Sequence[str]],
-    rng: np.random.Generator,
     *,
     points: int,
 ) -> Scores:
@@ -141,9 +145,9 @@ def surprise(
         `empty_scores`; NaN where there is no candidate.
     """
     step = 0 if model.method == "ddim" or len(model.grid) < 2 else 1
-    names = sorted({text for row in candidates for text in row})
-    drawn = rng.standard_normal((points, *model.shape))
-    guesses = dict(zip(names, _clean(model, names, drawn, step), strict=True))
+    names = tuple(sorted({text for row in candidates for text in row}))
+    known = (model.target, len(model.grid), model.guidance, model.method)
+    guesses = dict(zip(names, _clean(*known, names, step, points), strict=True))
     latents = public_latents(model.target)
     mean, variance = latents.mean(axis=0), latents.var(axis=0) + 1e-6
     noises = single_predictions(trace.terms, model.grid, model.method)[step]
@@ -157,12 +161,23 @@ def surprise(
     return scores
 
 
-def _clean(model: Model, prompts: Sequence[str], points: Latent, step: int) -> Latent:
-    """Mean over points z of z - s eps(z, prompt), for each prompt."""
+@lru_cache(maxsize=16)
+def _clean(
+    target: Target,
+    steps: int,
+    guidance: float,
+    method: str,
+    prompts: tuple[str, ...],
+    step: int,
+    points: int,
+) -> Latent:
+    """Mean over random points z of z - s eps(z, prompt), for each prompt."""
+    model = Model.of(target, steps=steps, guidance=guidance, method=method)
+    drawn = stream(0, "noise prediction").standard_normal((points, *model.shape))
     share, parts = np.sqrt(1 - model.grid.before[step]), []
     for first in range(0, len(prompts), ROWS):
         part = prompts[first : first + ROWS]
         predict = predictor(model, part)
-        noises = [predict(np.repeat(z[None], len(part), axis=0), step) for z in points]
-        parts.append(points.mean(axis=0) - share * np.mean(noises, axis=0))
+        noises = [predict(np.repeat(z[None], len(part), axis=0), step) for z in drawn]
+        parts.append(drawn.mean(axis=0) - share * np.mean(noises, axis=0))
     return np.concatenate(parts)

@@ -1,10 +1,11 @@
 """Adversaries in a process of their own, which is handed files and nothing else.
 
-One fresh `python -I` process a (scenario, adversary): empty working directory, cleared
+One fresh process a (scenario, adversary): isolated mode, empty working directory, cleared
 environment, no inherited file descriptors. It receives a folder with the views, the granted
 facts, the adversary as import path and JSON fields, a derived seed and a thread count, and
-leaves scores there. This stops accidents and short cuts, not malware: the process may still read
-any file that its user may read.
+leaves scores there. Where many adversaries play, they are forked from one that has only imported
+libraries (see `prefork`). This stops accidents and short cuts, not malware: the process may still
+read any file that its user may read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +28,17 @@ import threadpoolctl
 from ..defenses.seeds import stream
 from ..defenses.spec import Spec
 from ..defenses.views import Views
-from .contract import Adversary, Auxiliary, Guesses, Scores, play
+from .contract import Adversary, Auxiliary, Guesses, Knowledge, Scores, play
+from .prefork import AVAILABLE, ERRORS, Prefork
 
 TIMEOUT = 1800.0
 """Longest that an adversary may take [s]."""
 
+AT_ONCE = 2
+"""Adversaries that play at the same time."""
+
+MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
+"""What an adversary that is granted the model imports."""
 
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH")
 KERNELS = ("OPENBLAS_", "MKL_")
@@ -59,31 +68,79 @@ class Job:
     swap: npt.NDArray[np.int64] | None = None
 
 
+Done = Callable[[int, int], None]
+"""Called with how many adversaries have played, and out of how many."""
+
+
 def score(
     adversary: Adversary, jobs: Sequence[Job], *, sealed: bool = True, threads: int = 1
 ) -> dict[str, Scores]:
-    """The scores of `guess` alone."""
-    said = guess(adversary, jobs, sealed=sealed, threads=threads)
+    """The scores of one adversary, by the job's name; see `guess`."""
+    said = guess({"": (adversary, jobs)}, sealed=sealed, threads=threads)[""]
     return {name: guesses.scores for name, guesses in said.items()}
 
 
 def guess(
-    adversary: Adversary, jobs: Sequence[Job], *, sealed: bool = True, threads: int = 1
-) -> dict[str, Guesses]:
-    """Play every job and return what was guessed; sealed and open agree bit for bit.
+    players: Mapping[str, tuple[Adversary, Sequence[Job]]],
+    *,
+    sealed: bool = True,
+    threads: int = 1,
+    done: Done = lambda played, total: None,
+) -> dict[str, dict[str, Guesses]]:
+    """Let every adversary play its jobs; sealed and open agree bit for bit.
 
     Args:
-        adversary: The technique and its configuration.
-        jobs: Sets of games.
-        sealed: In a fresh isolated process, or here (for debugging).
+        players: Techniques by name, each with its sets of games; none for no jobs.
+        sealed: Each in a fresh isolated process, or all here (for debugging).
         threads: Threads of the numeric libraries, alike in both cases.
+        done: Progress.
+
+    Returns:
+        Adversary's name to job's name to what was guessed.
 
     Raises:
-        AdversaryError: If the adversary raises, dies or takes too long.
+        AdversaryError: If an adversary raises, dies or takes too long.
     """
+    said: dict[str, dict[str, Guesses]] = {}
+    busy = {name: player for name, player in players.items() if player[1]}
+    with ExitStack() as stack:
+        forks = [
+            stack.enter_context(Prefork(_environment(threads)))
+            for _ in range(min(AT_ONCE, len(busy)) if AVAILABLE and sealed else 0)
+        ]
+
+        def one(player: tuple[Adversary, Sequence[Job]]) -> dict[str, Guesses]:
+            fork = forks.pop() if forks else None
+            try:
+                return _play(*player, sealed=sealed, threads=threads, fork=fork)
+            finally:
+                if fork is not None:
+                    forks.append(fork)
+
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=AT_ONCE))
+        stack.callback(_stop, tuple(forks))  # before the pool waits for what they play
+        results = pool.map(one, busy.values()) if sealed else map(one, busy.values())
+        for name, found in zip(busy, results, strict=True):
+            said[name] = found
+            done(len(said), len(busy))
+    return {name: said.get(name, {}) for name in players}
+
+
+def _stop(forks: Sequence[Prefork]) -> None:
+    for fork in forks:
+        fork.stop()
+
+
+def _play(
+    adversary: Adversary,
+    jobs: Sequence[Job],
+    *,
+    sealed: bool,
+    threads: int,
+    fork: Prefork | None,
+) -> dict[str, Guesses]:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
         root = Path(folder)
-        names = [job.name for job in jobs]
         for number, job in enumerate(jobs):
             _store(job, root / str(number))
         spec = Spec.of(adversary)
@@ -94,11 +151,20 @@ def guess(
             "jobs": len(jobs),
         }
         (root / "work.json").write_text(json.dumps(work))
-        if sealed:
-            _spawn(root, spec.path)
-        else:
+        if not sealed:
             run_jobs(root)
-        return {name: _said(root / str(number)) for number, name in enumerate(names)}
+        elif fork is not None:
+            _fork(fork, root, spec.path, _imports(adversary, spec))
+        else:
+            _spawn(root, spec.path, threads)
+        return {job.name: _said(root / str(number)) for number, job in enumerate(jobs)}
+
+
+def _imports(adversary: Adversary, spec: Spec) -> tuple[str, ...]:
+    """The project's own modules that an adversary needs; never those of somebody else."""
+    module = spec.path.rpartition(":")[0]
+    own = (module,) if module.startswith("latentleak.") else ()
+    return own + (MODEL if Knowledge.WEIGHTS in adversary.needs else ())
 
 
 def run_jobs(root: Path) -> None:
@@ -135,14 +201,23 @@ def _store(job: Job, folder: Path) -> None:
     (folder / "task.json").write_text(json.dumps({"seed": job.seed, "swap": swap}))
 
 
-def _spawn(root: Path, path: str) -> None:
+def _fork(fork: Prefork, root: Path, path: str, imports: Sequence[str]) -> None:
+    status = fork.run(root, imports, timeout=TIMEOUT)
+    if status is None:
+        raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s")
+    if status != 0:
+        errors = root / ERRORS
+        raise _failed(path, status, errors.read_text() if errors.exists() else "")
+
+
+def _spawn(root: Path, path: str, threads: int) -> None:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
-        command = [sys.executable, "-I", "-m", "latentleak.adversaries.sealed", str(root)]
+        command = [sys.executable, "-I", "-m", __name__, str(root)]
         try:
             done = subprocess.run(
                 command,
                 cwd=empty,
-                env=_environment(json.loads((root / "work.json").read_text())["threads"]),
+                env=_environment(threads),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -152,8 +227,12 @@ def _spawn(root: Path, path: str) -> None:
         except subprocess.TimeoutExpired as error:
             raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s") from error
     if done.returncode != 0:
-        tail = "\n".join(done.stderr.strip().splitlines()[-12:])
-        raise AdversaryError(f"{path} failed with status {done.returncode}:\n{tail}")
+        raise _failed(path, done.returncode, done.stderr)
+
+
+def _failed(path: str, status: int, errors: str) -> AdversaryError:
+    tail = "\n".join(errors.strip().splitlines()[-12:])
+    return AdversaryError(f"{path} failed with status {status}:\n{tail}")
 
 
 def _environment(threads: int) -> dict[str, str]:

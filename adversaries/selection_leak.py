@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..defenses.he_diffusion.selection import Mask, min_distortion
+from ..defenses.seeds import stream
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Model, public_latents, public_pictures, steps_of
-from .ridge import regress
+from .ridge import Ridge, fit
+
+if TYPE_CHECKING:
+    from ..targets.pipeline import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +45,7 @@ class SelectionLeak:
         games, encrypted = _selections(views)
         if games:
             threshold = float(views.view(games[0]).public["threshold"])
-            shadow = shadow_selections(model, threshold, rng)
-            pixels = regress(shadow, public_pictures(model.target), encrypted)
+            pixels = _pixels(model.target, float(model.grid.before[-1]), threshold)(encrypted)
             pictures[games] = pixels.clip(0, 255).round().astype(np.uint8)
         notes = {"games with a selection that follows the latent": len(games)}
         return Guesses(scores=np.zeros((len(views), 0)), images=pictures, notes=notes)
@@ -58,9 +62,24 @@ def _selections(views: Views) -> tuple[list[int], Mask]:
     return list(found), np.array(list(found.values()), dtype=np.bool_)
 
 
-def shadow_selections(model: Model, threshold: float, rng: np.random.Generator) -> Mask:
-    """What would be encrypted of the public pictures' latents before the last step."""
-    latents, share = public_latents(model.target), model.grid.before[-1]
+@lru_cache(maxsize=16)
+def _pixels(target: Target, share: float, threshold: float) -> Ridge:
+    return fit(shadow_selections(target, share, threshold), public_pictures(target))
+
+
+@lru_cache(maxsize=16)
+def shadow_selections(target: Target, share: float, threshold: float) -> Mask:
+    """What would be encrypted of the public pictures' latents before the last step.
+
+    Args:
+        target: The model.
+        share: Share of the picture in a latent's variance before that step: alpha-bar.
+        threshold: Of the selection.
+
+    Returns:
+        Shape (pictures, entries).
+    """
+    latents, rng = public_latents(target), stream(0, "selection leak")
     noise = rng.standard_normal(latents.shape)
     noisy = np.sqrt(share) * latents + np.sqrt(1 - share) * noise
     masks = [min_distortion(latent[None], threshold) for latent in noisy]

@@ -77,6 +77,12 @@ class RunConfig:
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RunConfig:
+        """From `to_dict`."""
+        own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**own)
+
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """What another run's configuration says differently, one line each."""
         mine = self.to_dict()

@@ -10,17 +10,20 @@ from ..adversaries.contract import Adversary
 from ..defenses.claims import (
     Claim,
     DifferentialPrivacy,
+    Fidelity,
     Hidden,
     Indistinguishability,
     Obliviousness,
+    Offload,
     SecurityLevel,
 )
 from ..defenses.protocol import Defense, Mechanism
 from ..defenses.spec import Spec
 from ..scenarios.contract import Scenario, Setting, Trials
 from ..scenarios.games import slug
+from .ahead import play_ahead
 from .case import Case
-from .catalog import name_of, spec_of
+from .catalog import entries, name_of, spec_of
 from .config import RunConfig, UsageError, configured
 from .folder import RunFolder, versions
 from .verdict import Finding, Role, Verdict
@@ -74,10 +77,15 @@ class Contest:
         return found if len(found) == len(stored) else None
 
     def play(self, config: RunConfig, setting: Setting) -> list[Any]:
-        """Play every arm."""
-        own = replace(setting, work=setting.work / self._prefix)
+        """Play every arm, or take up those that were played before."""
         arms = self.scenario.arms(self.defense, config.profile)
-        return [self.scenario.play(arm, self.adversaries, own) for arm in arms]
+        return [self.play_arm(number, config, setting) for number in range(len(arms))]
+
+    def play_arm(self, number: int, config: RunConfig, setting: Setting) -> Any:
+        """Play one arm."""
+        own = replace(setting, work=setting.work / self._prefix)
+        arm = self.scenario.arms(self.defense, config.profile)[number]
+        return self.scenario.play(arm, self.adversaries, own)
 
     def keep(
         self, judged: Sequence[Trials], config: RunConfig, folder: RunFolder
@@ -95,8 +103,10 @@ class Contest:
         return [f"{self._prefix}-{slug(arm)}" for arm in arms]
 
     def exact(self, setting: Setting) -> tuple[Mapping[str, Any], ...]:
-        """The scenario's exact arguments about the defence; none for a control."""
-        return tuple(self.scenario.exact(self.defense, setting)) if self.role is Role.CLAIM else ()
+        """Exact arguments about the defence, and tests of its shares; none for a control."""
+        if self.role is not Role.CLAIM:
+            return ()
+        return (*self.scenario.exact(self.defense, setting), *shares_of(self.defense, setting))
 
     def finding(
         self,
@@ -155,6 +165,7 @@ def trials_of(
         together = getattr(each.scenario, "together", False)
         groups.setdefault(each.scenario.name if together else each.games, {})[each.games] = each
     for name, group in groups.items():
+        play_ahead(group, config, folder, setting.progress)
         played = {games: each.play(config, setting) for games, each in group.items()}
         first = next(iter(group.values()))
         own = replace(setting, work=setting.work / name.replace("/", "-"))
@@ -171,6 +182,10 @@ def audit_of(claim: Claim) -> Audit:
     Raises:
         TypeError: If no audit takes such claims.
     """
+    if isinstance(claim, Fidelity | Offload) or _from_servers(claim):
+        from .ppidm.audit import audit as shared
+
+        return shared
     if isinstance(claim, Obliviousness):
         from .obliviousness.audit import audit as oblivious
 
@@ -186,6 +201,26 @@ def audit_of(claim: Claim) -> Audit:
     raise TypeError(
         f"claim={claim} has no audit; claims of type {type(claim).__name__} are not run"
     )
+
+
+def _from_servers(claim: Claim) -> bool:
+    return isinstance(claim, Hidden) and " from " in claim.what
+
+
+def shares_of(defense: Any, setting: Setting) -> tuple[Mapping[str, Any], ...]:
+    """What is recorded of additive shares beside the games; nothing for other defences."""
+    if getattr(defense, "share", None) != "ring":
+        return ()
+    from .ppidm.argument import arguments
+
+    return arguments(defense, setting)
+
+
+def scenarios_of(config: RunConfig) -> tuple[str, ...]:
+    """The scenarios that were asked for; `all` is every one of the catalog."""
+    if config.scenarios == ("all",):
+        return tuple(entry.id for entry in entries("scenario"))
+    return config.scenarios
 
 
 def contests(config: RunConfig, scenarios: Sequence[str]) -> tuple[Contest, ...]:
@@ -236,6 +271,9 @@ def contests_of(
 ) -> tuple[Contest, ...]:
     """Audit every claim of the scenario's types; a defence without one is a control.
 
+    What a scenario holds everybody against `beyond` what is claimed is a control too, unless the
+    defence claims it.
+
     Raises:
         UsageError: If the defence is not of the kind that the scenario plays.
     """
@@ -248,18 +286,21 @@ def contests_of(
         expected = Verdict.REFUTED
     games = f"{scenario.name}/{name}"
     several = len(scenario.claims) > 1
+    held = own or scenario.claims
+    beyond = [c for c in getattr(scenario, "beyond", ()) if c.label not in {h.label for h in held}]
+    pairs = [(claim, expected) for claim in held] + [(c, Verdict.REFUTED) for c in beyond]
     return tuple(
         Contest(
-            id=f"{games}/{claim.label}" if several else games,
+            id=f"{games}/{claim.label}" if several or number else games,
             games=games,
             scenario=scenario,
             defense=defense,
-            role=Role.CLAIM if expected is None else Role.CONTROL,
+            role=Role.CLAIM if outcome is None else Role.CONTROL,
             claim=claim,
             adversaries=adversaries,
-            expected=expected,
+            expected=outcome,
         )
-        for claim in own or scenario.claims
+        for number, (claim, outcome) in enumerate(pairs)
     )
 
 

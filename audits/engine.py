@@ -12,9 +12,9 @@ from typing import Any
 
 from ..scenarios.contract import Progress, Setting, silent
 from ..targets.pipeline import Target, load
-from .catalog import entries, name_of
+from .catalog import name_of
 from .config import RunConfig
-from .contest import Contest, contests, trials_of
+from .contest import Contest, contests, scenarios_of, trials_of
 from .folder import RunFolder, host, versions
 from .report.read import load_findings
 from .statistics import split_alpha
@@ -77,10 +77,7 @@ def run(
         UsageError: If the configuration cannot be run, or `out` holds another run.
     """
     clock = time.monotonic()
-    names = config.scenarios
-    if names == ("all",):
-        names = tuple(entry.id for entry in entries("scenario"))
-    every = contests(config, names)
+    every = contests(config, scenarios_of(config))
     claims = [each.id for each in every if each.role is Role.CLAIM]
     split = split_alpha(config.alpha, claims=claims) if claims else {}
     folder = RunFolder.start(Path(out), config, resume=resume)
@@ -148,7 +145,8 @@ def _findings(
     split: Mapping[str, float],
 ) -> tuple[Finding, ...]:
     trials = trials_of(every, config, folder, setting)
-    exact = {games: each.exact(setting) for games, each in {e.games: e for e in every}.items()}
+    firsts = {each.games: each for each in reversed(every)}
+    exact = {games: each.exact(setting) for games, each in firsts.items()}
     return tuple(
         each.finding(
             trials[each.games],

@@ -125,7 +125,11 @@ class Drawn:
 
 
 def play(
-    arm: DrawnArm, secrets: Sequence[Secret], coalition: frozenset[Party], setting: Setting
+    arm: DrawnArm,
+    secrets: Sequence[Secret],
+    coalition: frozenset[Party],
+    setting: Setting,
+    tap: frozenset[str] | None = None,
 ) -> Drawn:
     """Play an arm, or take up what an interrupted run already played.
 
@@ -134,6 +138,7 @@ def play(
         secrets: One a game.
         coalition: Whose view is kept.
         setting: Of the run; views go to its `work` folder.
+        tap: Message kinds whose payloads are kept; None keeps all.
     """
     folder = setting.work / slug(arm)
     target = setting.target(arm.model)
@@ -142,7 +147,7 @@ def play(
         folder.mkdir(parents=True)
         ends: list[Latents] = []
         with threads_for(target, BUILT_IN):
-            Views.of(_views(arm, secrets, coalition, setting, ends), folder / "game.views")
+            Views.of(_views(arm, secrets, coalition, setting, ends, tap), folder / "game.views")
         _replace(folder / "latents.npz", np.concatenate(ends))
     with np.load(folder / "latents.npz", allow_pickle=False) as stored:
         latents = stored["latents"]
@@ -181,11 +186,13 @@ def _views(
     coalition: frozenset[Party],
     setting: Setting,
     ends: list[Latents],
+    tap: frozenset[str] | None,
 ) -> Iterator[list[View]]:
     target = setting.target(arm.model)
     for game, secret in enumerate(secrets):
         prompt = secret.candidates[secret.real]
-        output, transcript = execute(arm.defense, target, prompt, seed_of(arm, setting, game))
+        seed = seed_of(arm, setting, game)
+        output, transcript = execute(arm.defense, target, prompt, seed, tap=tap)
         view = transcript.view(coalition)
         transcript.close()
         ends.append(output.latents.float().cpu().numpy()[None])
@@ -235,27 +242,32 @@ def hear(
     Returns:
         Arm to adversary to what it said.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    def one(name: str) -> dict[str, Guesses]:
-        takes = [each for each in played if each.arm.takes(adversaries[name], each.kinds)]
-        jobs = [
-            replace(job, seed=derive(job.seed, name))
-            for each in takes
-            for job in _jobs(each, threat_model, setting)
-        ]
-        if not jobs:
-            return {}
-        return guess(adversaries[name], jobs, sealed=setting.sealed, threads=setting.threads)
-
-    heard: dict[str, dict[str, Said]] = {slug(each.arm): {} for each in played}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
-        for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
-            for arm in (key for key in said if not key.endswith("/swapped")):
-                heard[arm][name] = Said(own=said[arm], swapped=said[arm + "/swapped"])
-            setting.progress("adversaries", number + 1, len(adversaries))
-    return heard
+    players = {
+        name: (
+            adversary,
+            [
+                replace(job, seed=derive(job.seed, name))
+                for each in played
+                if each.arm.takes(adversary, each.kinds)
+                for job in _jobs(each, threat_model, setting)
+            ],
+        )
+        for name, adversary in adversaries.items()
+    }
+    said = guess(
+        players,
+        sealed=setting.sealed,
+        threads=setting.threads,
+        done=lambda played, total: setting.progress("adversaries", played, total),
+    )
+    return {
+        slug(each.arm): {
+            name: Said(own=own[slug(each.arm)], swapped=own[slug(each.arm) + "/swapped"])
+            for name, own in said.items()
+            if slug(each.arm) in own
+        }
+        for each in played
+    }
 
 
 def _jobs(played: Drawn, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
@@ -292,7 +304,7 @@ def compare_pictures(
     heard: Mapping[str, Said],
     pool: Pictures,
     originals: Pictures,
-    clip: likeness.ClipScores,
+    clip: likeness.ClipScores | None,
 ) -> Trials:
     """Trials of an arm about pictures and prompts.
 
@@ -301,7 +313,7 @@ def compare_pictures(
         heard: What each adversary said of it.
         pool: One picture of each candidate prompt, shape (candidates, height, width, 3).
         originals: What the client got, shape (games, height, width, 3).
-        clip: Remembers what it embedded.
+        clip: Remembers what it embedded; None leaves out LPIPS and CLIP.
     """
     galleries = [
         _with(pool, original, secret.real)
@@ -328,8 +340,10 @@ def _further(
     guessed: Pictures,
     galleries: Sequence[Pictures],
     originals: Pictures,
-    clip: likeness.ClipScores,
+    clip: likeness.ClipScores | None,
 ) -> dict[str, Scores]:
+    if clip is None:
+        return {}
     return {
         f"{LPIPS}/{name}": likeness.perceptual_scores(guessed, originals),
         f"{CLIP}/{name}": clip(guessed, galleries),

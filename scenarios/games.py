@@ -7,16 +7,24 @@ import os
 import secrets
 import shutil
 from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..adversaries.contract import Adversary, Auxiliary, Scores, Shadow, ThreatModel
-from ..adversaries.sealed import Job, score
+from ..adversaries import published
+from ..adversaries.contract import (
+    Adversary,
+    Auxiliary,
+    Knowledge,
+    Question,
+    Shadow,
+    ThreatModel,
+)
+from ..adversaries.sealed import Job, guess
 from ..defenses.protocol import Output, execute
 from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
@@ -26,13 +34,32 @@ from ..targets.pipeline import Target
 from .contract import Arm, NamedArm, Setting, Trials, derangement
 from .pictures import Gallery
 
+Pictures = npt.NDArray[np.uint8]
+
+PUBLISHED = "published.npy"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """One game's secret: the candidates, and which of them is real."""
+    """One game's secret: the candidates, and which of them is real.
+
+    Attributes:
+        candidates: In canonical order.
+        real: Column of the real one.
+        later: What each later session asks for, by the real column; sessions beyond repeat the
+            candidate itself.
+        best_guess: Probability of the likeliest candidate before anything is seen; None for 1/N.
+    """
 
     candidates: tuple[str, ...]
     real: int
+    later: tuple[tuple[str, ...], ...] = ()
+    best_guess: float | None = None
+
+    def asked(self, session: int) -> str:
+        """The prompt of one session."""
+        texts = self.later[session - 1] if 0 < session <= len(self.later) else self.candidates
+        return texts[self.real]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +82,21 @@ class Games:
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """An arm that has been played: scored games, shadow games, and facts for the finding."""
+    """An arm that has been played.
+
+    Attributes:
+        arm: What was played.
+        games: Scored games.
+        shadow: Labelled games.
+        facts: For the finding.
+        published: The picture of each scored game, where it was published.
+    """
 
     arm: Arm
     games: Games
     shadow: Games
     facts: Mapping[str, Any]
+    published: Pictures | None = None
 
 
 def play(
@@ -110,8 +146,23 @@ def play(
             "sealed": setting.sealed,
             "images": images,
             "control_of": arm.control_of,
+            "prior": arm.prior,
+            "best_guess": _best_guess(hidden),
+            "outside": arm.outside,
         },
+        published=_published(folder),
     )
+
+
+def _best_guess(hidden: Sequence[Secret]) -> float:
+    """Mean success of the best guess without a view."""
+    each = [secret.best_guess or 1 / len(secret.candidates) for secret in hidden]
+    return float(np.mean(each))
+
+
+def _published(folder: Path) -> Pictures | None:
+    path = folder / PUBLISHED
+    return np.load(path, allow_pickle=False) if path.exists() else None
 
 
 @contextmanager
@@ -181,19 +232,24 @@ class _Referee:
     def _in_process(
         self, purpose: str, hidden: Sequence[Secret], gallery: Gallery | None
     ) -> Iterator[list[View]]:
+        shown = self.arm.question is Question.WHICH_ROW_WAS_PUBLISHED and purpose == "game"
+        pictures: list[Pictures] | None = [] if shown else None
         for game, secret in enumerate(hidden):
             played = [
-                self._session(secret, self._seed(purpose, game, session))
+                self._session(secret.asked(session), self._seed(purpose, game, session))
                 for session in range(self.arm.sessions)
             ]
             sessions = [view for _, view in played]
             if gallery is not None:
                 gallery.add(secret.candidates[secret.real], played[0][0], sessions[0])
+            if pictures is not None:
+                pictures.append(published.pictures(self.target, played[0][0].latents)[0])
             self._progress(purpose, game, len(hidden))
             yield sessions
+        if pictures is not None:
+            np.save(self.folder / PUBLISHED, np.stack(pictures), allow_pickle=False)
 
-    def _session(self, secret: Secret, seed: int) -> tuple[Output, View]:
-        real = secret.candidates[secret.real]
+    def _session(self, real: str, seed: int) -> tuple[Output, View]:
         output, transcript = execute(self.arm.defense, self.target, real, seed, tap=self.tap)
         view = transcript.view(self.coalition)
         transcript.close()
@@ -208,7 +264,7 @@ class _Referee:
             self.arm.defense, self.target, records, seed=seed, tap=self.tap
         ) as transport:
             for game, secret in enumerate(hidden):
-                real = secret.candidates[secret.real]
+                real = secret.asked(0)
                 own = self._seed(purpose, game, 0)
                 execute(self.arm.defense, self.target, real, own, transport=transport)[1].close()
                 self._progress(purpose, game, len(hidden))
@@ -227,51 +283,65 @@ def judge(
     threat_model: ThreatModel,
     setting: Setting,
 ) -> tuple[Trials, ...]:
-    """Seal each adversary once, over all arms and their swapped-view controls.
+    """Seal each adversary once, over all arms that it plays and their swapped-view controls.
 
-    Only here do guesses and truth meet.
+    The arms may be those of several defences. Only here do guesses and truth meet.
     """
-    jobs = [job for each in played for job in _jobs(each, threat_model, setting)]
+    jobs = [_jobs(number, each, threat_model, setting) for number, each in enumerate(played)]
 
-    def one(name: str) -> dict[str, Scores]:
-        own = [replace(job, seed=derive(job.seed, name)) for job in jobs]
-        adversary = adversaries[name]
-        return score(adversary, own, sealed=setting.sealed, threads=setting.threads)
+    def mine(name: str) -> list[Job]:
+        own = [
+            job
+            for pair, each in zip(jobs, played, strict=True)
+            if each.arm.question in adversaries[name].plays
+            for job in pair
+        ]
+        return [replace(job, seed=derive(job.seed, name)) for job in own]
 
-    scores = {}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
-        for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
-            scores[name] = said
-            setting.progress("adversaries", number + 1, len(adversaries))
+    said = guess(
+        {name: (adversary, mine(name)) for name, adversary in adversaries.items()},
+        sealed=setting.sealed,
+        threads=setting.threads,
+        done=lambda played, total: setting.progress("adversaries", played, total),
+    )
     return tuple(
         Trials(
             arm=each.arm.name,
             truth=each.games.truth,
             counts=np.array([len(c) for c in each.games.candidates], dtype=np.int64),
-            scores={name: scores[name][each.arm.name] for name in adversaries},
-            swapped={name: scores[name][each.arm.name + "/swapped"] for name in adversaries},
+            scores={n: g[job.name].scores for n, g in said.items() if job.name in g},
+            swapped={n: g[swap.name].scores for n, g in said.items() if swap.name in g},
             facts=each.facts,
         )
-        for each in played
+        for (job, swap), each in zip(jobs, played, strict=True)
     )
 
 
-def _jobs(played: Played, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
+def _jobs(
+    number: int, played: Played, threat_model: ThreatModel, setting: Setting
+) -> tuple[Job, Job]:
     facts = Auxiliary(
         candidates=played.games.candidates,
-        weights=played.facts["target"],
+        weights={"open": asdict(setting.target(played.arm.model))},
         shadow=Shadow(
             views=played.shadow.views,
             candidates=played.shadow.candidates,
             labels=played.shadow.truth,
         ),
+        target=None if played.published is None else {"published": played.published},
     )
     job = Job(
-        name=played.arm.name,
+        name=str(number),
         views=played.games.views,
-        auxiliary=threat_model.grant(facts),
+        auxiliary=granted(threat_model, played.arm).grant(facts),
         seed=derive(setting.seed, "adversary", played.arm.name),
     )
     swap = derangement(played.games.candidates, stream(setting.seed, "swap", played.arm.name))
-    return job, replace(job, name=played.arm.name + "/swapped", swap=swap)
+    return job, replace(job, name=f"{number}/swapped", swap=swap)
+
+
+def granted(threat_model: ThreatModel, arm: Arm) -> ThreatModel:
+    """The threat model of an arm: where a picture was published, the server has it too."""
+    if arm.question is not Question.WHICH_ROW_WAS_PUBLISHED:
+        return threat_model
+    return replace(threat_model, knows=threat_model.knows | {Knowledge.TARGET})

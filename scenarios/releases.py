@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, Scores, ThreatModel
-from ..adversaries.sealed import Job, score
+from ..adversaries.contract import (
+    Adversary,
+    Auxiliary,
+    Guesses,
+    Knowledge,
+    Question,
+    ThreatModel,
+)
+from ..adversaries.sealed import Job, guess
 from ..defenses.claims import Neighbours
 from ..defenses.codec import Array, encode
 from ..defenses.protocol import Mechanism, Terms
@@ -203,24 +209,24 @@ def judge(
     """
     jobs = {each.arm.name: _jobs(each, threat_model, setting) for each in played}
 
-    def one(name: str) -> dict[str, Scores]:
-        own = [
-            replace(job, seed=derive(job.seed, name))
-            for each in played
-            if each.arm.takes(adversaries[name])
-            for job in jobs[each.arm.name]
-        ]
-        if not own:
-            return {}
-        return score(adversaries[name], own, sealed=setting.sealed, threads=setting.threads)
-
-    scores: dict[str, dict[str, Scores]] = {}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = pool.map(one, adversaries) if setting.sealed else map(one, adversaries)
-        for number, (name, said) in enumerate(zip(adversaries, results, strict=True)):
-            scores[name] = said
-            setting.progress("adversaries", number + 1, len(adversaries))
-    return tuple(_trials(each, scores) for each in played)
+    said = guess(
+        {
+            name: (
+                adversary,
+                [
+                    replace(job, seed=derive(job.seed, name))
+                    for each in played
+                    if each.arm.takes(adversary)
+                    for job in jobs[each.arm.name]
+                ],
+            )
+            for name, adversary in adversaries.items()
+        },
+        sealed=setting.sealed,
+        threads=setting.threads,
+        done=lambda played, total: setting.progress("adversaries", played, total),
+    )
+    return tuple(_trials(each, said) for each in played)
 
 
 def _jobs(played: PlayedReleases, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
@@ -239,14 +245,14 @@ def _jobs(played: PlayedReleases, threat_model: ThreatModel, setting: Setting) -
     return job, replace(job, name=name + "/swapped", swap=swap)
 
 
-def _trials(played: PlayedReleases, scores: Mapping[str, Mapping[str, Scores]]) -> Trials:
+def _trials(played: PlayedReleases, heard: Mapping[str, Mapping[str, Guesses]]) -> Trials:
     name = played.arm.name
-    said = {who: found for who, found in scores.items() if name in found}
+    said = {who: found for who, found in heard.items() if name in found}
     return Trials(
         arm=name,
         truth=played.truth,
         counts=np.full(len(played.truth), len(played.held.worlds), dtype=np.int64),
-        scores={who: found[name] for who, found in said.items()},
-        swapped={who: found[f"{name}/swapped"] for who, found in said.items()},
+        scores={who: found[name].scores for who, found in said.items()},
+        swapped={who: found[f"{name}/swapped"].scores for who, found in said.items()},
         facts=played.facts,
     )

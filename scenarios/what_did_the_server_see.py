@@ -94,6 +94,7 @@ class WhatDidTheServerSee:
     controls = ("plain",)
     optimum = "plain reading"
     together = True
+    parallel = True
     games: int = 24
     steps: int = 10
     method: str = "ddim"
@@ -231,7 +232,7 @@ class WhatDidTheServerSee:
             pool = likeness.decoys(target, each.arm.defense, prompts, seed, cache=cache)
             originals = likeness.firsts(target, each.latents)
             compared = compare_pictures(each, said, pool, originals, clip)
-        compared = replace(compared, facts={**compared.facts, "attributes": _stated(people)})
+        compared = replace(compared, facts={**compared.facts, "attributes": stated(people)})
         if each.arm.measured:
             return compared
         asked = [secret.candidates[secret.real] for secret in each.secrets]
@@ -289,7 +290,7 @@ def _follows_threshold(defense: Any) -> bool:
     return partial and bool(getattr(defense, "encrypt_update_term", False))
 
 
-def _stated(people: Sequence[PersonPrompt]) -> dict[str, list[str]]:
+def stated(people: Sequence[PersonPrompt]) -> dict[str, list[str]]:
     """What each candidate prompt says of the person."""
     return {
         "gender": [person.gender for person in people],

@@ -1,0 +1,155 @@
+"""A clean process that has imported the libraries, and forks a fresh one for each adversary.
+
+Importing PyTorch and diffusers takes seconds, longer than many attacks. This process is started
+like any sealed one (`python -I`, empty working directory, cleared environment), is told which of
+the project's modules an adversary needs, imports them, and forks. It never opens a view: what one
+adversary was handed, no other one can find here.
+
+Protocol, one JSON value a line: `{"root": folder, "imports": [module, ...]}` in, `{"status": exit
+status}` out. The child's errors are in `root/stderr`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+AVAILABLE = sys.platform == "linux"
+"""Elsewhere libraries that have been imported do not survive a fork."""
+
+ERRORS = "stderr"
+
+
+class Prefork:
+    """The parent's end. Use it as a context manager, from one thread."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._empty = tempfile.TemporaryDirectory(prefix="latentleak-")
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Prefork:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._empty.cleanup()
+
+    def run(self, root: Path, imports: Sequence[str], *, timeout: float) -> int | None:
+        """Play the jobs under `root` in a fresh process.
+
+        Args:
+            root: As `sealed.run_jobs` reads it.
+            imports: Modules of this project to have ready.
+            timeout: Longest that it may take [s].
+
+        Returns:
+            Its exit status, negative for a signal; None if it took too long and was killed.
+        """
+        process = self._process or self._start()
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):
+            request = {"root": str(root), "imports": list(imports)}
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            if not ready.select(timeout):
+                self.stop()
+                return None
+        line = process.stdout.readline()
+        if line:
+            return int(json.loads(line)["status"])
+        status = process.wait()
+        self.stop()
+        return status
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", __name__],
+            cwd=self._empty.name,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def stop(self) -> None:
+        """Kill the process and whatever plays in it; the next run starts another."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def serve() -> None:
+    """The process: import, fork, wait, answer; ends with its standard input."""
+    for line in iter(sys.stdin.readline, ""):
+        request: dict[str, Any] = json.loads(line)
+        for module in request["imports"]:
+            with suppress(Exception):  # the adversary meets the same error, and reports it
+                importlib.import_module(module)
+        child = os.fork()
+        if child == 0:
+            _play(Path(request["root"]))
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def _play(root: Path) -> None:
+    """The child: no pipe of its parent's, a folder of its own; never returns."""
+    status = 1
+    try:
+        _redirect(root)
+        with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
+            os.chdir(empty)
+            from .sealed import run_jobs
+
+            run_jobs(root)
+            os.chdir("/")
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _redirect(root: Path) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    errors = os.open(root / ERRORS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for source, goal in ((nothing, 0), (nothing, 1), (errors, 2)):
+        os.dup2(source, goal)
+    os.close(nothing)
+    os.close(errors)
+
+
+if __name__ == "__main__":
+    serve()

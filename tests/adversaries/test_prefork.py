@@ -1,0 +1,121 @@
+"""Forks start fresh, carry nothing from one adversary to the next, and end when they must."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentleak.adversaries.contract import Auxiliary
+from latentleak.adversaries.prefork import AVAILABLE, ERRORS, Prefork
+from latentleak.adversaries.sealed import AdversaryError, Job, guess
+from latentleak.defenses.spec import Spec
+from latentleak.defenses.transcript import View
+from latentleak.defenses.views import Views
+from latentleak.defenses.wire import Party
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="forks are used on Linux only")
+
+SERVER = frozenset({Party("server/0")})
+PROBES = '''
+import os, sys, threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+import numpy as np
+from latentleak.adversaries.contract import Guesses
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Scores: modules imported before it played, files about, environment, descriptors, memory."""
+
+    plays: ClassVar = frozenset()
+    needs: ClassVar = frozenset()
+    reads: ClassVar = frozenset()
+    mark: str = ""
+
+    def attack(self, views, aux, rng):
+        seen = [
+            "torch" in sys.modules,
+            len(os.listdir(".")),
+            "HOME" in os.environ or "LATENTLEAK_SECRET" in os.environ,
+            len(os.listdir("/proc/self/fd")),
+            getattr(np, "left_behind", 0),
+            os.getpid(),
+        ]
+        np.left_behind = 1
+        if self.mark == "dies":
+            os._exit(7)
+        if self.mark == "hangs":
+            threading.Event().wait()
+        return Guesses(scores=np.array([seen], dtype=np.float64))
+'''
+
+
+@pytest.fixture
+def probes(tmp_path: Path) -> Path:
+    path = tmp_path / "probes.py"
+    path.write_text(PROBES)
+    return path
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    view = View(coalition=SERVER, messages=(), public={})
+    views = Views.of(iter([[view]]), tmp_path / "game.views")
+    return Job(name="games", views=views, auxiliary=Auxiliary(), seed=1)
+
+
+@pytest.fixture
+def fork() -> Iterator[Prefork]:
+    with Prefork({"OMP_NUM_THREADS": "1"}) as prefork:
+        yield prefork
+
+
+def test_each_adversary_finds_a_clean_process(
+    probes: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATENTLEAK_SECRET", "42")
+    players = {
+        str(number): (Spec(path=f"{probes}:Probe", fields={"mark": str(number)}).build(), [job])
+        for number in range(4)
+    }
+    said = guess(players)
+    rows = np.concatenate([said[name]["games"].scores for name in players])
+    torch, files, environment, descriptors, memory, processes = rows.T
+    assert not torch.any()
+    assert not files.any()
+    assert not environment.any()
+    assert not memory.any()
+    assert (descriptors <= 4).all()  # standard three, and the directory that is being listed
+    assert len(set(processes)) == len(players)
+    assert os.getpid() not in processes
+
+
+def test_death_is_an_error_and_the_next_one_plays(probes: Path, job: Job) -> None:
+    dies = Spec(path=f"{probes}:Probe", fields={"mark": "dies"}).build()
+    with pytest.raises(AdversaryError, match="status 7"):
+        guess({"dies": (dies, [job]), "lives": (Spec(path=f"{probes}:Probe").build(), [job])})
+
+
+def test_too_long_is_killed_and_another_run_starts_anew(
+    probes: Path, job: Job, fork: Prefork, tmp_path: Path
+) -> None:
+    stored: list[Path] = []
+    for mark in ("hangs", ""):
+        root = tmp_path / f"root{mark}"
+        (root / "0").mkdir(parents=True)
+        job.views.save(root / "0" / "views")
+        job.auxiliary.save(root / "0")
+        (root / "0" / "task.json").write_text(json.dumps({"seed": 1, "swap": None}))
+        work = {"path": f"{probes}:Probe", "fields": {"mark": mark}, "threads": 1, "jobs": 1}
+        (root / "work.json").write_text(json.dumps(work))
+        stored.append(root)
+    assert fork.run(stored[0], (), timeout=3.0) is None
+    assert fork.run(stored[1], ("no.such.module",), timeout=60.0) == 0
+    assert (stored[1] / "0" / "scores.npy").exists()
+    assert (stored[1] / ERRORS).read_text() == ""

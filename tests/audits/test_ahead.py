@@ -1,0 +1,60 @@
+"""Arms played side by side give the same findings, and a process that dies costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from latentleak.audits import ahead, contest
+from latentleak.audits.config import RunConfig
+from latentleak.audits.contest import contests
+from latentleak.audits.engine import run
+from latentleak.audits.folder import RunFolder
+
+CONFIG = RunConfig(
+    scenarios=("what-did-the-server-see",),
+    defense="he-client-unet",
+    adversaries=("clear-latent",),
+    settings={"scenario.games": 0, "scenario.latents": 2, "scenario.keys": 2},
+)
+"""Two arms a defence, on the tiny model."""
+
+
+def _findings(out: Path) -> bytes:
+    run(CONFIG, out=out)
+    return (out / "findings.jsonl").read_bytes()
+
+
+def test_findings_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int, int]] = []
+    played = _group()
+    folder = RunFolder.start(tmp_path / "played", CONFIG, resume=False)
+    ahead.play_ahead(played, CONFIG, folder, lambda *progress: seen.append(progress))
+    finished = {path.parent.name for path in folder.work.rglob("latents.npz")}
+    assert finished == {
+        "clientunet-first-latent",
+        "clientunet-last-ciphertext",
+        "plain-first-latent",
+    }
+    assert ("clientunet-first-latent: games", 2, 2) in seen
+    beside = _findings(tmp_path / "beside")
+    monkeypatch.setattr(contest, "play_ahead", lambda *_: None)
+    assert _findings(tmp_path / "alone") == beside
+
+
+def test_a_process_that_dies_leaves_its_arm_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "START", "import sys; sys.stdin.readline(); raise SystemExit(3)")
+    folder = RunFolder.start(tmp_path / "run", CONFIG, resume=False)
+    ahead.play_ahead(_group(), CONFIG, folder, lambda *_: None)
+    assert not list(folder.work.rglob("*.npz"))
+
+
+def test_a_configuration_survives_the_way_there() -> None:
+    assert RunConfig.of(CONFIG.to_dict()) == CONFIG
+
+
+def _group() -> dict[str, contest.Contest]:
+    return {each.games: each for each in contests(CONFIG, CONFIG.scenarios)}
