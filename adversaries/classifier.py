@@ -99,7 +99,7 @@ def _table(
     rows = rows_of(views, game, texts)
     sessions = sum(rows_of(views, game, texts, s).places >= 0 for s in range(views.sessions(game)))
     replies = views.arrays(game, GENERATE, sender="server/0")
-    latents = replies[-1].get("latents") if replies else None
+    latents = replies[0].get("latents") if replies else None
     shown = len(latents) if latents is not None else 0
     n, places = len(texts), rows.places
     columns = [

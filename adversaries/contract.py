@@ -22,6 +22,8 @@ class Question(str, enum.Enum):
     """Which game is played."""
 
     WHICH_PROMPT = "which-prompt"
+    WHICH_ATTRIBUTES = "which-attributes"
+    WHICH_ROW_WAS_PUBLISHED = "which-row-was-published"
     WAS_IT_USED = "was-it-used"
     WHICH_RECORD = "which-record"
     WHAT_WAS_DRAWN = "what-was-drawn"
@@ -74,7 +76,8 @@ class Auxiliary:
         shadow: Labelled executions on other secrets and coins.
         weights: Target reference (specification and SHA-256 digests), never tensors.
         target: The record in question and what stands in its place in the other world, as
-            arrays by name: `record`, `replacement`, and pictures where there are any.
+            arrays by name: `record`, `replacement`, and pictures where there are any; or
+            `published`, the picture that each game's client showed, shape (games, h, w, 3).
         others: All other records, shape (n - 1, d).
     """
 

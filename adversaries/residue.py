@@ -54,7 +54,7 @@ def agreement(rows: Sequence[str], candidates: Sequence[str], space: AttributeSp
                 for attribute, value in shown
                 if attribute in mine
             )
-            for mine in (_values(text, space) for text in candidates)
+            for mine in (values_of(text, space) for text in candidates)
         ]
     )
 
@@ -72,7 +72,8 @@ def _shown(words: set[str], space: AttributeSpace) -> list[tuple[str, int]]:
     return shown
 
 
-def _values(text: str, space: AttributeSpace) -> dict[str, set[int]]:
+def values_of(text: str, space: AttributeSpace) -> dict[str, set[int]]:
+    """The values that a text shows of each attribute that it mentions."""
     values: dict[str, set[int]] = {}
     for attribute, value in _shown(set(WORD.findall(text.lower())), space):
         values.setdefault(attribute, set()).add(value)

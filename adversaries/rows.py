@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..defenses.codec import decode_texts
 from ..defenses.views import Views
 
 _WORD = re.compile(r"[A-Za-z]+|[^A-Za-z\s]")
@@ -32,9 +33,17 @@ class Rows:
 
 
 def rows_of(views: Views, game: int, candidates: Sequence[str], session: int = 0) -> Rows:
-    """Read the request of one execution."""
-    prompts = views.texts(game, GENERATE, "prompts", session)
+    """Read the first request of one execution."""
+    prompts = first_request(views, game, session)
     return Rows(prompts, _named(views, game, session), align(prompts, candidates))
+
+
+def first_request(views: Views, game: int, session: int = 0) -> list[str]:
+    """The prompts of the first request, in the order in which they were sent."""
+    for block in views.arrays(game, GENERATE, session, sender="client"):
+        if "prompts" in block:
+            return decode_texts(block["prompts"])
+    return []
 
 
 def align(prompts: Sequence[str], candidates: Sequence[str]) -> npt.NDArray[np.int64]:

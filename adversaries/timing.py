@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..defenses.views import Views
-from .contract import Auxiliary, Guesses, Knowledge, Question, Shadow, empty_scores
-from .rows import ACKNOWLEDGE, GENERATE, rows_of
+from .contract import Auxiliary, Guesses, Knowledge, Question, Shadow
+from .line import Line, fit_line, score_by_line
+from .rows import ACKNOWLEDGE, GENERATE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,34 +35,14 @@ class Timing:
     intercept: float = 0.0
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Timing:
-        """Robust line (Theil-Sen) through (delay, real row) of the labelled executions."""
-        delays = delays_of(shadow.views)
-        rows = np.array(
-            [
-                rows_of(shadow.views, game, texts).places[int(label)]
-                for game, (texts, label) in enumerate(
-                    zip(shadow.candidates, shadow.labels, strict=True)
-                )
-            ],
-            dtype=float,
-        )
-        dx = np.subtract.outer(delays, delays)
-        dy = np.subtract.outer(rows, rows)
-        known = np.isfinite(dx) & (dx > 0)
-        slope = float(np.median(dy[known] / dx[known])) if known.any() else 0.0
-        rest = rows - slope * np.nan_to_num(delays)
-        return replace(self, slope=slope, intercept=float(np.median(rest)) if rest.size else 0.0)
+        """Fit the line to the labelled executions."""
+        line = fit_line(delays_of(shadow.views), shadow)
+        return replace(self, slope=line.slope, intercept=line.intercept)
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
-        """Score = minus the distance between the candidate's row and the row the delay tells."""
-        candidates = aux.candidates or ()
-        scores = empty_scores(candidates)
-        told = self.intercept + self.slope * np.nan_to_num(delays_of(views))
-        for game, texts in enumerate(candidates):
-            places = rows_of(views, game, texts).places
-            distance = np.where(places >= 0, np.abs(places - told[game]), 1e6)
-            scores[game, : len(texts)] = -distance if self.slope else np.where(places >= 0, 0, -1e6)
-        return Guesses(scores=scores)
+        """Score every candidate of every game."""
+        line = Line(self.slope, self.intercept)
+        return Guesses(scores=score_by_line(delays_of(views), line, views, aux.candidates or ()))
 
 
 def delays_of(views: Views) -> npt.NDArray[np.float64]:

@@ -72,7 +72,8 @@ class Obliviousness(_Base):
     Attributes:
         candidates: N, or None where it depends on the prompt (1/N is then per game).
         slack: Tolerated advantage, the paper's lambda (ObCLIP, Theorem 1).
-        prior: Law of the real candidate; the bound 1/N means `uniform`.
+        prior: Law of the real candidate: `uniform` as the paper's bound needs it, or `measured`, as
+            often as prompts are really asked for.
     """
 
     candidates: int | None = None
@@ -85,14 +86,22 @@ class Obliviousness(_Base):
         Assumption.SECRET_SEED,
     )
 
+    @property
+    def label(self) -> str:
+        """`uniform-prior` or `measured-prior`."""
+        return f"{self.prior}-prior"
+
     def __post_init__(self) -> None:
+        if self.prior not in ("uniform", "measured"):
+            raise ValueError(f"prior={self.prior!r} must be uniform or measured")
         _require(self, "slack", lambda v: 0 <= v < 1, "in [0, 1)")
         if self.candidates is not None:
             _require(self, "candidates", lambda v: v >= 2, ">= 2")
 
     def __str__(self) -> str:
         n = "N" if self.candidates is None else str(self.candidates)
-        return f"real candidate named with probability at most 1/{n} + {self.slack:g}"
+        law = "" if self.prior == "uniform" else f", under the {self.prior} prior"
+        return f"real candidate named with probability at most 1/{n} + {self.slack:g}{law}"
 
 
 @dataclass(frozen=True, kw_only=True)

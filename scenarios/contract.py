@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..adversaries.contract import Adversary, Scores, ThreatModel
+from ..adversaries.contract import Adversary, Question, Scores, ThreatModel
 from ..defenses.claims import Claim
 from ..defenses.protocol import Defense
 from ..targets.pipeline import Target
@@ -35,6 +35,10 @@ class Arm:
         games: Scored games.
         shadow: Labelled games granted for training, on disjoint streams.
         sessions: Executions a game, all on the same secret.
+        follow_ups: For each of `prompts`, what later sessions ask for instead; empty repeats it.
+        question: What is asked of the adversaries.
+        prior: Law of the real candidate: `uniform` or `measured`.
+        outside: Why the claim does not cover this arm; empty where it does.
         timed: Real processes and clocks instead of work counts.
         images: Keep the first games' images for the report.
         control_of: Name of the arm that this one plays again with truth and coins from the
@@ -48,6 +52,10 @@ class Arm:
     games: int
     shadow: int
     sessions: int = 1
+    follow_ups: tuple[tuple[str, ...], ...] = ()
+    question: Question = Question.WHICH_PROMPT
+    prior: str = "uniform"
+    outside: str = ""
     timed: bool = False
     images: bool = False
     control_of: str = ""
@@ -56,6 +64,10 @@ class Arm:
         for name, least in (("games", 1), ("shadow", 0), ("sessions", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
+        if self.follow_ups and any(len(f) != self.sessions - 1 for f in self.follow_ups):
+            raise ValueError(
+                f"follow_ups must name {self.sessions - 1} prompts, one a later session"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,3 +43,57 @@ PRONOUNS = (
     "the bride looks at herself",
 )
 """Gender only, N = 2, each with a pronoun: what substitution of nouns alone leaves behind."""
+
+FOLLOW_UPS = (
+    (
+        "woman firefighter: medium skin tone",
+        "woman firefighter with a ladder: medium skin tone",
+        "young woman firefighter with a ladder: medium skin tone",
+    ),
+    (
+        "a man cook in a kitchen",
+        "a man cook in a garden",
+        "a man cook with dark skin in a garden",
+    ),
+    (
+        "an old woman with a cat",
+        "an old woman with two cats",
+        "an old woman with two cats, raising her hand",
+    ),
+    (
+        "a young asian man with glasses",
+        "a young asian man with a hat",
+        "a young asian man with a hat and his dog",
+    ),
+    (
+        "woman astronaut: light skin tone",
+        "woman astronaut on the moon: light skin tone",
+        "old woman astronaut on the moon: light skin tone",
+    ),
+    (
+        "a middle-aged man on a bicycle",
+        "a middle-aged man on a red bicycle",
+        "a middle-aged man with light skin on a red bicycle",
+    ),
+)
+"""One user's sessions: a prompt, an edit of its scene, and a follow-up that may mention more."""
+
+MENTIONS = (
+    "a [young] woman singer [with medium skin] in a park",
+    "a [middle-aged] man [with dark skin] on a bicycle",
+    "a photo of a [young] lady [with light skin] and a dog",
+    "a [middle-aged] man cook [with medium-dark skin] in a kitchen",
+)
+"""N = 4: the same scene with and without each attribute in brackets."""
+
+
+def mentions(prompt: str) -> tuple[str, ...]:
+    """The prompt with every choice of its bracketed parts, the barest first."""
+    head, bracket, rest = prompt.partition("[")
+    if not bracket:
+        return (prompt,)
+    inside, _, tail = rest.partition("]")
+    ends = mentions(tail)
+    return tuple(
+        [head + end.removeprefix(" ") for end in ends] + [head + inside + end for end in ends]
+    )

@@ -1,8 +1,10 @@
 """Which candidate is the real prompt? The indistinguishability game of oblivious generation.
 
 Client --prompts--> server --view--> Adversary --scores--> Referee. For each game the referee
-takes a template and draws, uniformly, the real candidate; the client runs the defence on it; the
-adversary scores every candidate from the server's view; it wins if it names the real one.
+takes a template and draws the real candidate, uniformly or from a skewed prior; the client runs
+the defence on it; the adversary scores every candidate from the server's view; it wins if it names
+the real one. Two further games measure what the claim does not cover: which attributes a prompt
+mentions, and which row a published picture came from.
 """
 
 from __future__ import annotations
@@ -12,28 +14,49 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adversaries.classifier import TrainedClassifier
-from ..adversaries.contract import Adversary, ThreatModel
+from ..adversaries.contract import Adversary, Question, ThreatModel
+from ..adversaries.enumerated import Enumerated
 from ..adversaries.intersection import Intersection
+from ..adversaries.nearest_neighbor import NearestNeighbor
+from ..adversaries.order import Order
 from ..adversaries.pivot import Pivot
 from ..adversaries.plausibility import Plausibility
 from ..adversaries.position import Position
+from ..adversaries.published import PublishedImage
 from ..adversaries.residue import TemplateResidue
+from ..adversaries.singled_out import SingledOut
+from ..adversaries.size import Size
 from ..adversaries.timing import Timing
-from ..defenses.claims import Obliviousness
-from ..defenses.obclip.protocol import ObClip
-from ..defenses.protocol import Defense, execute
-from ..defenses.seeds import derive, stream
+from ..defenses.claims import Assumption, Claim, Obliviousness
+from ..defenses.protocol import Defense
 from ..defenses.wire import Party
-from ..targets.pipeline import Target
 from . import prompts
 from .contract import Arm, Setting, Trials, adjusted
-from .games import Played, Secret, judge, play, rekeyed, threads_for
+from .games import Played, granted, judge, play, rekeyed
+from .marking import Marking
+from .noninterference import noninterference
+from .priors import MEASURED
+from .prompt_secrets import draw
+from .survival import survival
 
 SERVER = Party("server/0")
 FINE = 40
 """Cheap games of the full profile for each of the quick one: `detectable` falls to 0.05."""
 
 ONE_CURIOUS_SERVER = ThreatModel(coalition=(SERVER,))
+
+UNDER_ANY_PRIOR = Obliviousness(
+    prior=MEASURED,
+    assumptions=(
+        Assumption.SEMI_HONEST,
+        Assumption.COMPLETE_LEXICON,
+        Assumption.SECRET_SEED,
+    ),
+)
+
+DETECTOR = "that a prompt mentions an attribute at all is not hidden"
+PICTURE = "the user published the picture"
+MARKED = "the user published the picture, and the server gave each row a noise of its own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +69,10 @@ class WhichPrompt:
         cheap_games: Games on the tiny random model, two steps, several sessions.
         cheap_shadow: Labelled games of the cheap arm.
         sessions: Executions a cheap game.
+        follow_ups: Games of a prompt, an edit and a follow-up; 0 leaves them out.
+        skewed: Games under a skewed prior; 0 leaves them out.
+        mentions: Games about what a prompt mentions; 0 leaves them out.
+        published: Games about a published picture, where there are full games; likewise.
         k: Switch points of the full arms.
     """
 
@@ -57,12 +84,22 @@ class WhichPrompt:
     defenses = ("obclip",)
     controls = ("plain",)
     optimum = "intersection"
+    together = True
     full_games: int = 20
     full_shadow: int = 2
     cheap_games: int = 120
     cheap_shadow: int = 40
     sessions: int = 2
+    follow_ups: int = 60
+    skewed: int = 120
+    mentions: int = 48
+    published: int = 10
     k: tuple[int, ...] = (5, 10)
+
+    @property
+    def beyond(self) -> tuple[Claim, ...]:
+        """What every defence is held against without promising it: the prior may be skewed."""
+        return (UNDER_ANY_PRIOR,) if self.skewed else ()
 
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
         """Full games on the chosen model, one arm for each k, and cheap ones on the tiny model.
@@ -91,7 +128,15 @@ class WhichPrompt:
             sessions=1,
         )
         again = replace(pronouns, name="re-keyed", control_of="pronouns")
-        return (*self._full_arms(defense, factor), cheap, pronouns, again)
+        return (
+            *self._full_arms(defense, factor),
+            cheap,
+            pronouns,
+            again,
+            *self._follow_up_arms(cheap, fine, share),
+            *self._skewed_arms(cheap, fine, share),
+            *self._arms_outside(defense, cheap, factor),
+        )
 
     def _full_arms(self, defense: Defense, factor: int) -> tuple[Arm, ...]:
         hybrid = "k" in getattr(defense, "__dataclass_fields__", {})
@@ -112,31 +157,95 @@ class WhichPrompt:
             for k in switches
         )
 
+    def _follow_up_arms(self, cheap: Arm, fine: int, share: int) -> tuple[Arm, ...]:
+        if not self.follow_ups:
+            return ()
+        return (
+            replace(
+                cheap,
+                name="follow-ups",
+                prompts=tuple(first for first, *_ in prompts.FOLLOW_UPS),
+                follow_ups=tuple(tuple(later) for _, *later in prompts.FOLLOW_UPS),
+                sessions=len(prompts.FOLLOW_UPS[0]),
+                games=max(1, self.follow_ups * fine // share),
+                shadow=cheap.shadow // 2,
+            ),
+        )
+
+    def _skewed_arms(self, cheap: Arm, fine: int, share: int) -> tuple[Arm, ...]:
+        if not self.skewed:
+            return ()
+        games = max(1, self.skewed * fine // share)
+        return (replace(cheap, name="skewed prior", prior=MEASURED, games=games, sessions=1),)
+
+    def _arms_outside(self, defense: Defense, cheap: Arm, factor: int) -> tuple[Arm, ...]:
+        """What the claim does not cover: measured for defences that claim anything."""
+        arms: list[Arm] = []
+        if self.mentions and defense.claims:
+            mentions = replace(cheap, question=Question.WHICH_ATTRIBUTES, outside=DETECTOR)
+            arms.append(
+                replace(
+                    mentions,
+                    name="mentions",
+                    prompts=prompts.MENTIONS,
+                    games=self.mentions * factor,
+                    shadow=0,
+                    sessions=1,
+                )
+            )
+        if self.published and self.full_games and defense.claims:
+            picture = Arm(
+                name="published",
+                defense=adjusted(defense, k=self.k[-1]),
+                model="chosen",
+                prompts=prompts.FULL,
+                games=self.published * factor,
+                shadow=0,
+                question=Question.WHICH_ROW_WAS_PUBLISHED,
+                outside=PICTURE,
+            )
+            marked = Marking(honest=picture.defense)
+            arms += [picture, replace(picture, name="marked", defense=marked, outside=MARKED)]
+        return tuple(arms)
+
     def adversaries(self) -> Mapping[str, Adversary]:
         """One of each technique."""
         return {
             "position": Position(),
+            "order": Order(),
             "pivot": Pivot(),
+            "singled out": SingledOut(),
             "template residue": TemplateResidue(),
             "plausibility": Plausibility(),
             "intersection": Intersection(),
+            "one session": Intersection(sessions=1),
             "timing": Timing(),
+            "size": Size(),
+            "nearest neighbor": NearestNeighbor(),
             "trained classifier": TrainedClassifier(),
+            "enumerated attributes": Enumerated(),
+            "published image": PublishedImage(),
+            "published image, no model": PublishedImage(replay=False),
         }
 
     def play(self, arm: Arm, adversaries: Mapping[str, Adversary], setting: Setting) -> Played:
         """Play one arm."""
-        for adversary in adversaries.values():
-            self.threat_model.check(adversary)
+        playing = [each for each in adversaries.values() if arm.question in each.plays]
+        for adversary in playing:
+            granted(self.threat_model, arm).check(adversary)
         setting = rekeyed(arm, setting)
-        return play(
+        played = play(
             arm,
             draw(arm, arm.games, setting.seed, "game"),
             draw(arm, arm.shadow, setting.seed, "shadow"),
             frozenset(Party(party) for party in self.threat_model.coalition),
             setting,
-            frozenset().union(*(adversary.reads for adversary in adversaries.values())),
+            frozenset().union(*(adversary.reads for adversary in playing)),
         )
+        if arm.sessions == 1 or "generate" not in played.facts["tap"]:
+            return played
+        curve = survival(played.games.views, played.games.candidates)
+        return replace(played, facts={**played.facts, "survival": curve})
 
     def judge(
         self, played: Sequence[Played], adversaries: Mapping[str, Adversary], setting: Setting
@@ -167,6 +276,7 @@ class WhichPromptTimed(WhichPrompt):
 
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
+    beyond = ()
     games: int = 120
     shadow: int = 48
 
@@ -197,47 +307,3 @@ class WhichPromptTimed(WhichPrompt):
     def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
         """Clocks do not repeat: nothing exact."""
         return ()
-
-
-def draw(arm: Arm, games: int, seed: int, purpose: str) -> tuple[Secret, ...]:
-    """The secrets of `games` games: templates in turn, the real candidate uniform."""
-    rng = stream(seed, "truth", arm.name, purpose)
-    sets = [ObClip().candidates(prompt) for prompt in arm.prompts]
-    chosen = [sets[game % len(sets)] for game in range(games)]
-    return tuple(Secret(candidates=c, real=int(rng.integers(len(c)))) for c in chosen)
-
-
-def noninterference(
-    defense: Defense, target: Target, templates: Sequence[str], setting: Setting
-) -> dict[str, Any]:
-    """Run every candidate of every template with equal coins and compare the server's views.
-
-    Returns:
-        Counts, and whether all views of a template are byte-identical: then no server, however
-        clever, tells the candidates of these templates apart at these coins.
-    """
-    differing, executions = [], 0
-    with threads_for(target):
-        for number, template in enumerate(templates):
-            seed = derive(setting.seed, "noninterference", number)
-            candidates = ObClip().candidates(template)
-            views = {_digest(defense, target, real, seed) for real in candidates}
-            executions += len(candidates)
-            if len(views) > 1:
-                differing.append(template)
-            setting.progress("noninterference", number + 1, len(templates))
-    return {
-        "name": "noninterference",
-        "templates": len(templates),
-        "executions": executions,
-        "identical": not differing,
-        "differing": differing,
-        "model": target.to_dict()["spec"],
-    }
-
-
-def _digest(defense: Defense, target: Target, real: str, seed: int) -> str:
-    transcript = execute(defense, target, real, seed)[1]
-    digest = transcript.view({SERVER}).digest()
-    transcript.close()
-    return digest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...defenses.claims import Obliviousness
+from ...scenarios.contract import Trials
 from ..case import Case
-from ..statistics import held_out_leakage
 from ..verdict import Control, Finding, Row, Verdict
+from .measures import measures
 from .rows import METRIC, disagreeing, rows_of
 
 RESOLUTION = {"quick": 0.25, "full": 0.05}
@@ -34,14 +35,20 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
     claim = case.claim
     if not isinstance(claim, Obliviousness):
         raise TypeError(f"claim={claim} must be of type Obliviousness")
-    arms = [each for each in case.trials if not each.facts.get("control_of")]
+    arms = _covered(case.trials, claim)
     rows = rows_of(arms, slack=claim.slack, alpha=alpha, seed=seed)
-    controls = _controls(case, rows, claim.slack, alpha, seed)
+    controls = _controls(case, claim, rows, alpha, seed)
+    outside = [each for each in case.trials if each.facts.get("outside")]
+    measured = measures(
+        arms, outside if claim.prior == "uniform" else (), rows, alpha=alpha, seed=seed
+    )
     resolution = RESOLUTION[profile]
     detectable = _worst_detectable(rows)
     honest = [row for row in rows if row.swapped["holds"]]
     strongest = min(honest or rows, key=_strength)
     verdict, reason = _verdict(strongest, controls, detectable, resolution)
+    if claim.prior != "uniform":
+        reason += f"; {_prior_alone(measured)}"
     return Finding(
         **case.finding_fields(),
         verdict=verdict,
@@ -55,8 +62,34 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         alpha=alpha,
         n=strongest.n,
         rows=rows,
-        measures=_measures(rows, alpha),
+        measures=measured,
         controls=controls,
+    )
+
+
+def _covered(trials: Sequence[Trials], claim: Obliviousness) -> list[Trials]:
+    """The arms that a claim speaks of, controls left out."""
+    arms = [
+        each
+        for each in trials
+        if not (each.facts.get("control_of") or each.facts.get("outside"))
+        and each.facts.get("prior", "uniform") == claim.prior
+    ]
+    if not arms:
+        raise ValueError(
+            f"claim={claim} is about a {claim.prior} prior, which no arm was played on"
+        )
+    return arms
+
+
+def _prior_alone(measured: Sequence[Mapping[str, Any]]) -> str:
+    """By how much the prior fails the claim without help from the protocol."""
+    (most,) = [m for m in measured if m["name"] == "advantage over the best prior guess"][:1]
+    return (
+        f"the best guess without any view wins {most['best prior guess']:.3f} of these games and "
+        f"1/N is {most['one in N']:.3f}, so that the prior alone gives an advantage of "
+        f"{most['best prior guess'] - most['one in N']:.3f}; the views add "
+        f"{most['estimate']:+.3f}, at most {most['interval'][1]:+.3f}"
     )
 
 
@@ -100,7 +133,7 @@ def _worst_detectable(rows: Sequence[Row]) -> float:
 
 
 def _controls(
-    case: Case, rows: Sequence[Row], slack: float, alpha: float, seed: int
+    case: Case, claim: Obliviousness, rows: Sequence[Row], alpha: float, seed: int
 ) -> tuple[Control, ...]:
     cheating = sorted({row.adversary for row in rows if not row.swapped["holds"]})
     controls = [
@@ -111,10 +144,11 @@ def _controls(
             holds=not cheating,
         )
     ]
-    controls += _rekeyed(case, seed)
+    if claim.prior == "uniform":
+        controls += _rekeyed(case, seed)
     if case.reference:
-        arms = [each for each in case.reference if not each.facts.get("control_of")]
-        plain = rows_of(arms, slack=slack, alpha=alpha, seed=seed)
+        arms = _covered(case.reference, claim)
+        plain = rows_of(arms, slack=claim.slack, alpha=alpha, seed=seed)
         best = max((r for r in plain if r.metric == METRIC), key=_rate)
         rate = _rate(best)
         controls.append(
@@ -144,32 +178,6 @@ def _rekeyed(case: Case, seed: int) -> list[Control]:
                 )
             )
     return controls
-
-
-def _measures(rows: Sequence[Row], alpha: float) -> tuple[dict[str, Any], ...]:
-    measured = []
-    for arm in dict.fromkeys(row.arm for row in rows):
-        mine = [row for row in rows if row.arm == arm and row.metric == METRIC]
-        level = alpha / len(mine)
-        leaks = {
-            r.adversary: held_out_leakage(r.wins or 0, r.n, prior=r.chance, alpha=level)
-            for r in mine
-        }
-        name = max(leaks, key=lambda key: leaks[key].lower + 1e-9 * leaks[key].success)
-        leak = leaks[name]
-        measured.append(
-            {
-                "name": "min-entropy leakage",
-                "unit": "bit",
-                "arm": arm,
-                "adversary": name,
-                "estimate": leak.bits,
-                "interval": [leak.lower, leak.upper],
-                "ceiling": leak.ceiling,
-                "n": leak.n,
-            }
-        )
-    return tuple(measured)
 
 
 def _rate(row: Row) -> float:

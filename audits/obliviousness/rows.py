@@ -13,7 +13,14 @@ from scipy.stats import fisher_exact
 from ...adversaries.contract import Scores
 from ...defenses.seeds import stream
 from ...scenarios.contract import Trials
-from ..statistics import advantage, classifier_two_sample, clopper_pearson, guesses, holm
+from ..statistics import (
+    advantage,
+    binomial_p_value,
+    classifier_two_sample,
+    clopper_pearson,
+    guesses,
+    holm,
+)
 from ..verdict import Row
 
 METRIC = "advantage over 1/N"
@@ -35,7 +42,7 @@ def rows_of(trials: Sequence[Trials], *, slack: float, alpha: float, seed: int) 
         seed: Seed of the draws that break ties.
     """
     games = [(arm, name) for arm in trials for name in arm.scores]
-    pairs = [arm for arm in trials if LEARNED in arm.scores]
+    pairs = [arm for arm in trials if LEARNED in arm.scores and not skewed(arm)]
     level = alpha / (len(games) + len(pairs))
     rows = [_row(arm, name, slack=slack, level=level, seed=seed) for arm, name in games]
     rows += [_two_sample_row(arm, slack=slack, level=level, seed=seed) for arm in pairs]
@@ -55,7 +62,7 @@ def disagreeing(arm: Trials, again: Trials, *, seed: int) -> list[str]:
     for name in arm.scores:
         tables = []
         for each in (arm, again):
-            won = int(wins_of(each, each.scores[name], _rng(seed, each, name, "ties")).sum())
+            won = int(wins_of(each, each.scores[name], ties(seed, each, name, "ties")).sum())
             tables.append([won, len(each.truth) - won])
         result: Any = fisher_exact(tables)
         if result.pvalue <= SWAPPED_ALPHA / len(arm.scores):
@@ -70,7 +77,7 @@ def wins_of(trials: Trials, scores: Scores, rng: np.random.Generator) -> npt.NDA
 
 def _row(trials: Trials, name: str, *, slack: float, level: float, seed: int) -> Row:
     n = len(trials.truth)
-    won = int(wins_of(trials, trials.scores[name], _rng(seed, trials, name, "ties")).sum())
+    won = int(wins_of(trials, trials.scores[name], ties(seed, trials, name, "ties")).sum())
     test = advantage(won, n, candidates=trials.counts, alpha=level, slack=slack)
     low, high = clopper_pearson(won, n, alpha=level)
     return Row(
@@ -90,23 +97,33 @@ def _row(trials: Trials, name: str, *, slack: float, level: float, seed: int) ->
         alpha=level,
         level=level,
         swapped=_swapped(trials, name, seed),
-        games=trials.facts,
+        games=_printed(trials),
     )
 
 
 def _swapped(trials: Trials, name: str, seed: int) -> dict[str, Any]:
     n = len(trials.truth)
-    won = int(wins_of(trials, trials.swapped[name], _rng(seed, trials, name, "swapped")).sum())
-    test = advantage(won, n, candidates=trials.counts, alpha=SWAPPED_ALPHA)
-    holds = test.p_value > SWAPPED_ALPHA
-    return {"wins": won, "n": n, "chance": test.chance, "p_value": test.p_value, "holds": holds}
+    won = int(wins_of(trials, trials.swapped[name], ties(seed, trials, name, "swapped")).sum())
+    if skewed(trials):  # a binomial with the mean rate has the heavier tail (Hoeffding)
+        chance = float(trials.facts["best_guess"])
+        p_value = binomial_p_value(won, n, p=chance)
+    else:
+        test = advantage(won, n, candidates=trials.counts, alpha=SWAPPED_ALPHA)
+        chance, p_value = test.chance, test.p_value
+    holds = p_value > SWAPPED_ALPHA
+    return {"wins": won, "n": n, "chance": chance, "p_value": p_value, "holds": holds}
+
+
+def _printed(trials: Trials) -> dict[str, Any]:
+    """The facts of an arm that go with each row."""
+    return {name: value for name, value in trials.facts.items() if name != "survival"}
 
 
 def _two_sample_row(trials: Trials, *, slack: float, level: float, seed: int) -> Row:
     """Is the real candidate scored above one other candidate of its game, drawn at random?"""
     name, n = LEARNED, len(trials.truth)
-    won = _pairs_won(trials, trials.scores[name], _rng(seed, trials, name, "pairs"))
-    swapped = _pairs_won(trials, trials.swapped[name], _rng(seed, trials, name, "swapped pairs"))
+    won = _pairs_won(trials, trials.scores[name], ties(seed, trials, name, "pairs"))
+    swapped = _pairs_won(trials, trials.swapped[name], ties(seed, trials, name, "swapped pairs"))
     null = advantage(won, n, candidates=2, alpha=level, slack=slack / 2)
     control = advantage(swapped, n, candidates=2, alpha=SWAPPED_ALPHA)
     test = classifier_two_sample(won, n, alpha=level)
@@ -134,7 +151,7 @@ def _two_sample_row(trials: Trials, *, slack: float, level: float, seed: int) ->
             "p_value": control.p_value,
             "holds": control.p_value > SWAPPED_ALPHA,
         },
-        games=trials.facts,
+        games=_printed(trials),
     )
 
 
@@ -146,5 +163,11 @@ def _pairs_won(trials: Trials, scores: Scores, rng: np.random.Generator) -> int:
     return int(((real > other) | ((real == other) & coin)).sum())
 
 
-def _rng(seed: int, trials: Trials, name: str, purpose: str) -> np.random.Generator:
+def skewed(trials: Trials) -> bool:
+    """Whether some candidates are likelier than others before anything is seen."""
+    return bool(trials.facts.get("prior", "uniform") != "uniform")
+
+
+def ties(seed: int, trials: Trials, name: str, purpose: str) -> np.random.Generator:
+    """The draws that break one adversary's ties in one arm."""
     return stream(seed, "judge", trials.arm, name, purpose)

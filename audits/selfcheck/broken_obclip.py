@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ...defenses.codec import ProtocolError
+from ...adversaries.singled_out import WARM
+from ...defenses.codec import ProtocolError, encode_texts
 from ...defenses.obclip.lexicon import AttributeSpace
 from ...defenses.obclip.procedure import Procedure
 from ...defenses.obclip.protocol import SERVER, ObClip, ObClipServer
 from ...defenses.obclip.template import Template, template_of
+from ...defenses.seeds import torch_stream
 from ...defenses.wire import Party, Server, Wire
 from ...targets.pipeline import Target
 
@@ -44,6 +46,33 @@ def choose_half(template: Template, rng: np.random.Generator) -> list[tuple[int,
     others = [values for values in template.combinations() if values != template.real]
     kept = rng.permutation(len(others))[: max(1, len(others) // 2)]
     return sorted([template.real, *(others[i] for i in kept)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSentLast:
+    """A chooser with a memory: the real combination, and some that the last request did not hold.
+
+    Attributes:
+        last: What was sent last, by the candidates of the prompt.
+    """
+
+    last: dict[tuple[str, ...], list[tuple[int, ...]]] = field(default_factory=dict, compare=False)
+
+    def __call__(self, template: Template, rng: np.random.Generator) -> list[tuple[int, ...]]:
+        """Half of the combinations, in canonical order."""
+        name, every = template.candidates(), template.combinations()
+        sent = self.last.get(name, [])
+        fresh = [values for values in every if values != template.real and values not in sent]
+        kept = rng.permutation(len(fresh))[: max(1, len(every) // 2 - 1)]
+        self.last[name] = sorted([template.real, *(fresh[i] for i in kept)])
+        return self.last[name]
+
+
+def leave_out_the_next(template: Template, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Every combination but one: an off-by-one in a loop that starts at the real prompt."""
+    every = template.combinations()
+    missing = (every.index(template.real) + 1) % len(every)
+    return [values for number, values in enumerate(every) if number != missing]
 
 
 def substitute_nouns(prompt: str, space: AttributeSpace) -> Template:
@@ -87,6 +116,22 @@ class RandomSubset(ObClip):
 
     effect: ClassVar[str] = "The real prompt is in every set: a few sessions intersect to it."
     procedure: Procedure = field(default_factory=lambda: Procedure(choose=choose_half))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistorySubset(ObClip):
+    """Each session avoids the candidates that the last one on the same prompt sent."""
+
+    effect: ClassVar[str] = "Only the real prompt is in two sets in a row: two sessions name it."
+    procedure: Procedure = field(default_factory=lambda: Procedure(choose=NotSentLast()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingCombination(ObClip):
+    """One combination is never enumerated, and which one depends on the real prompt."""
+
+    effect: ClassVar[str] = "The hole in the set is the real prompt's neighbor: every prompt known."
+    procedure: Procedure = field(default_factory=lambda: Procedure(choose=leave_out_the_next))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +188,68 @@ class _KeepingServer:
         return self._server.handle(kind, tensors)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CacheWarmed(ObClip):
+    """The client has the server fill its attention cache with the real prompt first."""
+
+    effect: ClassVar[str] = "The request that warms the cache is the real prompt itself."
+
+    def server(self, me: Party, target: Target, seed: int) -> Server:
+        """A server that takes such requests."""
+        return _WarmServer(ObClipServer(config=self, target=target))
+
+    def _request(self, wire: Wire, rows: list[str], real: str, noise: Tensor) -> Tensor:
+        wire.call(SERVER, WARM, {"prompts": encode_texts([real]), "noise": noise})
+        return super()._request(wire, rows, real, noise)
+
+
+class _WarmServer:
+    def __init__(self, server: ObClipServer) -> None:
+        self._server = server
+
+    def handle(self, kind: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {} if kind == WARM else self._server.handle(kind, tensors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryReal(ObClip):
+    """Where the real row's latent does not convince, the client asks for that row again."""
+
+    effect: ClassVar[str] = "A second request holds the real row alone, in two sessions of three."
+
+    def _request(self, wire: Wire, rows: list[str], real: str, noise: Tensor) -> Tensor:
+        latents = super()._request(wire, rows, real, noise)
+        if float(noise.sum()) > -0.43 * noise.numel() ** 0.5:  # true of two noises of three
+            row = rows.index(real)
+            latents[row] = super()._request(wire, [real], real, noise)[0]
+        return latents
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseFollows(ObClip):
+    """The initial noise is seeded by the index of the row of interest."""
+
+    effect: ClassVar[str] = "Equal rows of interest send equal noise: it names the row."
+
+    def _request(self, wire: Wire, rows: list[str], real: str, noise: Tensor) -> Tensor:
+        import torch
+
+        own = torch_stream(0, "noise of row", rows.index(real))
+        return super()._request(wire, rows, real, torch.randn(noise.shape, generator=own))
+
+
 BROKEN = (
     RealFirst,
     OrderFollows,
     PivotFollows,
     RandomSubset,
+    HistorySubset,
+    MissingCombination,
     PronounLeft,
+    CacheWarmed,
     EarlyExit,
     OnlyChosen,
+    RetryReal,
+    NoiseFollows,
 )
 """Every broken copy, each with its `effect`."""

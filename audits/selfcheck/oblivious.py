@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...adversaries.contract import Adversary
 from ...defenses.obclip.protocol import ObClip
 from ...defenses.plain import Plain
 from ...scenarios.contract import Progress, silent
 from ...scenarios.which_prompt import WhichPrompt
 from ..config import RunConfig
-from ..contest import contests_of
+from ..contest import Contest, contests_of, trials_of
 from ..engine import setting_of
 from ..folder import RunFolder
 from ..verdict import Finding, Role, Verdict
 from .broken_obclip import BROKEN
 
-SCENARIO = WhichPrompt(full_games=0, cheap_games=120, cheap_shadow=48)
+SCENARIO = WhichPrompt(
+    full_games=0, cheap_games=120, cheap_shadow=48, follow_ups=0, skewed=0, mentions=0
+)
+"""Cheap games under the uniform prior, which the claim is about."""
 
 
 def check(
@@ -48,17 +53,20 @@ def check(
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
         setting = setting_of(config, folder, progress)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
-        (plain,) = contests_of(scenario, "plain", Plain(), adversaries)
-        reference = plain.trials(config, folder, setting)
+        every = {kind: _contest(scenario, kind(), adversaries) for kind in (Plain, *kinds)}
+        trials = trials_of(list(every.values()), config, folder, setting)
+        reference = trials[every[Plain].games]
         findings = []
         for kind in kinds:
-            (each,) = contests_of(scenario, kind.__name__.lower(), kind(), adversaries)
-            each = replace(each, role=Role.CONTROL)
-            trials = each.trials(config, folder, setting)
-            exact = each.exact(setting)
-            finding = each.finding(trials, reference, alpha=alpha, exact=exact, **shared)
+            each = every[kind]
+            finding = each.finding(trials[each.games], reference, alpha=alpha, exact=(), **shared)
             findings.append(_expected(finding, kind))
     return tuple(findings)
+
+
+def _contest(scenario: WhichPrompt, defense: Any, adversaries: Mapping[str, Adversary]) -> Contest:
+    name = type(defense).__name__.lower()
+    return contests_of(scenario, name, defense, adversaries)[0]
 
 
 def _expected(finding: Finding, kind: type[ObClip]) -> Finding:
@@ -66,6 +74,7 @@ def _expected(finding: Finding, kind: type[ObClip]) -> Finding:
     effect = getattr(kind, "effect", "The honest protocol.")
     return replace(
         finding,
+        role=Role.CONTROL,
         id=f"selfcheck/{kind.__name__.lower()}",
         expected=Verdict.NOT_REFUTED if honest else Verdict.REFUTED,
         reason=f"{effect} {finding.reason}",
