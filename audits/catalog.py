@@ -185,7 +185,13 @@ BUILT_IN = (
         Entry(kind="adversary", id=name, path=f"latentleak.adversaries.{path}", summary=summary)
         for name, path, summary in (
             ("position", "position:Position", "Guess a fixed row of the request."),
+            ("order", "order:Order", "Learn at which place the real prompt stands."),
             ("pivot", "pivot:Pivot", "Guess the row that the client points at."),
+            (
+                "singled-out",
+                "singled_out:SingledOut",
+                "Guess the candidate that is asked for once more than the others.",
+            ),
             (
                 "template-residue",
                 "residue:TemplateResidue",
@@ -202,6 +208,22 @@ BUILT_IN = (
                 "Intersect the candidate sets of several sessions.",
             ),
             ("timing", "timing:Timing", "Read the row from how long the client took to answer."),
+            ("size", "size:Size", "Read the row from how many bytes crossed."),
+            (
+                "nearest-neighbor",
+                "nearest_neighbor:NearestNeighbor",
+                "Compare the noise that a client sent with that of labelled executions.",
+            ),
+            (
+                "enumerated-attributes",
+                "enumerated:Enumerated",
+                "Read which attributes a prompt mentions from those that are enumerated.",
+            ),
+            (
+                "published-image",
+                "published:PublishedImage",
+                "Match a published picture with the row that it came from.",
+            ),
             (
                 "trained-classifier",
                 "classifier:TrainedClassifier",
