@@ -8,9 +8,9 @@ from dataclasses import replace
 from ...defenses.claims import Indistinguishability
 from ...scenarios.contract import Trials
 from ...scenarios.drawn import LATENT
+from ..hiding import CONTROL_ALPHA, printed, wins
 from ..statistics import advantage, clopper_pearson, holm
 from ..verdict import Row
-from .hidden import CONTROL_ALPHA, printed, wins
 
 METRIC = "advantage over 1/N"
 

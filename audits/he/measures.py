@@ -11,8 +11,8 @@ from ...defenses.claims import Hidden
 from ...scenarios.contract import Trials
 from ...scenarios.drawn import BLIND, CLIP, IMAGE, LPIPS
 from ..case import Case
+from ..hiding import leakage, names_of, part_of, wins
 from ..statistics import clopper_pearson, mean_interval
-from .hidden import leakage, names_of, part_of, wins
 
 Measure = dict[str, Any]
 
@@ -29,7 +29,7 @@ def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, An
         for name in names_of(each, claim):
             found += _curve(case, each, name, claim, alpha=alpha)
             if not each.facts.get("measured"):
-                found += _pictures(each, name, alpha=alpha, seed=seed)
+                found += pictures(each, name, alpha=alpha, seed=seed)
     return tuple(found)
 
 
@@ -49,13 +49,14 @@ def _curve(
         "estimate": found.ratio.estimate,
         "interval": [found.ratio.interval.low, found.ratio.interval.high],
         "n": len(trials.truth),
-        "encrypted share": share,
+        "along": ["share of the latent encrypted", share],
         "floor": 0.0,
         "ceiling": 1.0,
     }
 
 
-def _pictures(trials: Trials, name: str, *, alpha: float, seed: int) -> Iterator[Measure]:
+def pictures(trials: Trials, name: str, *, alpha: float, seed: int) -> Iterator[Measure]:
+    """How like the originals one adversary's pictures are, in other measures than pixels."""
     n, count = len(trials.truth), int(trials.counts.max())
     far = mean_interval(-trials.scores[f"{LPIPS}/{name}"][:, 0], alpha=alpha)
     base = {"arm": trials.arm, "adversary": name, "n": n}

@@ -10,7 +10,7 @@ import pytest
 
 from latentleak.audits.case import Case
 from latentleak.audits.he.audit import audit
-from latentleak.audits.he.hidden import gain
+from latentleak.audits.hiding import gain
 from latentleak.audits.statistics import at_most
 from latentleak.audits.verdict import Finding, Role, Verdict
 from latentleak.defenses.claims import (

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...adversaries.contract import Scores
-from ...defenses.claims import Hidden
-from ...defenses.seeds import stream
-from ...scenarios.contract import Trials
-from ...scenarios.drawn import BLIND, IMAGE, PROMPT
-from ..statistics import (
+from ..adversaries.contract import Scores
+from ..defenses.claims import Hidden
+from ..defenses.seeds import stream
+from ..scenarios.contract import Trials
+from ..scenarios.drawn import BLIND, IMAGE, PROMPT
+from .statistics import (
     NormalizedLeakage,
     advantage,
     clopper_pearson,
@@ -22,7 +22,7 @@ from ..statistics import (
     holm,
     normalized_leakage,
 )
-from ..verdict import Row
+from .verdict import Row
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +34,13 @@ ALLOWED = 0.05
 
 
 def rows_of(
-    trials: Sequence[Trials], reference: Sequence[Trials], claim: Hidden, *, alpha: float, seed: int
+    trials: Sequence[Trials],
+    reference: Sequence[Trials],
+    claim: Hidden,
+    *,
+    alpha: float,
+    seed: int,
+    further: Sequence[Callable[[float], Row]] = (),
 ) -> tuple[Row, ...]:
     """Test "hidden" for every adversary in every arm.
 
@@ -48,6 +54,7 @@ def rows_of(
         claim: What is hidden, and how well.
         alpha: This claim's level; Holm pays for all rows.
         seed: Seed of the draws that break ties.
+        further: Rows of another kind, each from its level; they share alpha.
     """
     looks = [
         look
@@ -56,11 +63,11 @@ def rows_of(
         for name in names_of(each, claim)
         for look in _looks(each, name, claim)
     ]
-    if not looks:
+    if not looks and not further:
         return ()
-    level = alpha / len(looks)
+    level = alpha / (len(looks) + len(further))
     made = [look.row(reference, claim, level=level, seed=seed) for look in looks]
-    rows = [row for row in made if row is not None]
+    rows = [row for row in made if row is not None] + [row(level) for row in further]
     adjusted = holm([row.p_value for row in rows])
     return tuple(
         replace(row, alpha=alpha, p_adjusted=float(p))
@@ -77,7 +84,7 @@ def names_of(trials: Trials, claim: Hidden) -> list[str]:
 
 def part_of(claim: Hidden) -> str:
     """Under which names the scores about it are kept."""
-    return IMAGE if claim.what == IMAGE else PROMPT
+    return IMAGE if claim.what.split()[0] == IMAGE else PROMPT
 
 
 @dataclass(frozen=True, kw_only=True)
