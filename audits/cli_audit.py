@@ -129,6 +129,7 @@ def he(
     ],
     secret: Annotated[str, typer.Option(help="Distribution of the key: ternary.")] = "ternary",
     required: Annotated[int, typer.Option(help="Security asked for: 128, 192, 256.")] = 128,
+    time: Annotated[bool, typer.Option("--time", help="Time a ciphertext's operations.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold CKKS or BFV parameters against the security tables of 2018 and 2024."""
@@ -140,6 +141,7 @@ def he(
         coeff_mod_bits=coeff_mod_bits,
         secret=secret,
         required=required,
+        time=time,
     )
     if as_json:
         _write(record)

@@ -10,13 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from .config import UsageError
+from .he.costs import ciphertext_bytes, milliseconds, plaintext_bytes
 from .he.parameters import SecurityEntry, security_level, verdict_of
 from .terminal import STYLES
 from .verdict import Verdict
 
 
 def he(
-    *, poly_modulus_degree: int, coeff_mod_bits: str, secret: str, required: int
+    *,
+    poly_modulus_degree: int,
+    coeff_mod_bits: str,
+    secret: str,
+    required: int,
+    time: bool = False,
 ) -> tuple[Verdict, dict[str, Any]]:
     """Hold parameters against every table.
 
@@ -25,20 +31,23 @@ def he(
         coeff_mod_bits: Sizes of the primes with commas between them, the special prime included.
         secret: Distribution of the secret key.
         required: Security that is asked for [bits].
+        time: Measure operations on one ciphertext too; takes TenSEAL.
 
     Returns:
         REFUTED if a table refuses, NOT_REFUTED if all accept, and what each of them says.
 
     Raises:
-        UsageError: No table has a row for these parameters.
+        UsageError: No table has a row for these parameters, or SEAL refuses them.
     """
     try:
+        sizes = _sizes(coeff_mod_bits)
         entries = security_level(
             poly_modulus_degree=poly_modulus_degree,
-            coeff_mod_bits=_sizes(coeff_mod_bits),
+            coeff_mod_bits=sizes,
             secret=secret,
             required=required,
         )
+        times = milliseconds(poly_modulus_degree, sizes) if time else None
     except ValueError as error:
         raise UsageError(str(error)) from error
     verdict = verdict_of(entries)
@@ -47,6 +56,11 @@ def he(
         "verdict": verdict.value,
         "reason": _reason(entries),
         "tables": [asdict(entry) for entry in entries],
+        "bytes": {
+            "ciphertext": ciphertext_bytes(poly_modulus_degree, len(sizes)),
+            "plaintext": plaintext_bytes(poly_modulus_degree, len(sizes)),
+        },
+        **({} if times is None else {"milliseconds": times}),
     }
 
 
@@ -61,6 +75,10 @@ def print_record(console: Console, verdict: Verdict, record: Mapping[str, Any]) 
         cells = ("-" if entry[name] is None else str(entry[name]) for name in numbers)
         table.add_row(entry["edition"], *cells, level)
     console.print(table)
+    sizes = (f"{name} {size / 1e3:g} kB" for name, size in record["bytes"].items())
+    console.print(f"  before compression: {', '.join(sizes)}")
+    for name, value in record.get("milliseconds", {}).items():
+        console.print(f"  {name}: {value:.3g} ms")
 
 
 def _sizes(text: str) -> list[int]:

@@ -21,7 +21,7 @@ ROW_HEAD = (
 MEASURE_HEAD = ("measure", "where", "value", "interval", "p", "games", "detectable", "ceiling", "")
 _MEASURE_KEYS = (
     *("name", "arm", "adversary", "estimate", "value", "interval", "p_value", "n"),
-    *("detectable", "ceiling", "unit", "reason"),
+    *("detectable", "ceiling", "unit", "reason", "along"),
 )
 
 
@@ -232,6 +232,7 @@ def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:
     value = record.get("estimate", record.get("value"))
     rest = {k: v for k, v in record.items() if k not in _MEASURE_KEYS}
     notes = [str(record["reason"])] if record.get("reason") else []
+    notes += ["{} {:.3g}".format(*record["along"])] if "along" in record else []
     notes += [f"{f.label} {f.text}" for f in facts(rest)]
     unit = f" {record['unit']}" if record.get("unit") and value is not None else ""
     return (

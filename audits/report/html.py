@@ -9,6 +9,9 @@ from typing import Any
 from ..verdict import Verdict
 from . import words
 from .cards import ROW_HEAD, Card
+from .curves import NARROW as NARROW_CURVES
+from .curves import WIDE as WIDE_CURVES
+from .curves import curve_figure, curves
 from .epsilon import NARROW as NARROW_EPSILON
 from .epsilon import WIDE as WIDE_EPSILON
 from .epsilon import epsilon_figure
@@ -43,6 +46,19 @@ def to_html(page: Page) -> str:
         ]
         return Markup("".join(drawn))  # every value was escaped in svg.element
 
+    def drawn_curves(card: Card) -> Markup:
+        drawn = [
+            curve_figure(
+                curve,
+                limit=card.limit if card.finding.metric == curve.measure else None,
+                name=f"{card.anchor}-curve-{number}-{size}",
+                layout=layout,
+            )
+            for number, curve in enumerate(curves(card.finding.measures))
+            for size, layout in (("wide", WIDE_CURVES), ("narrow", NARROW_CURVES))
+        ]
+        return Markup("".join(drawn))
+
     def drawn_flow(threat: Threat, name: str) -> Markup:
         return Markup(flow(threat.worst, threat.coalition, name))
 
@@ -59,6 +75,7 @@ def to_html(page: Page) -> str:
         page=page,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         forest=drawn_forest,
+        curves=drawn_curves,
         flow=drawn_flow,
         epsilon=drawn_epsilon,
         image=image,
