@@ -214,12 +214,13 @@ def test_the_security_level_is_looked_up(
     table: str, bits: tuple[int, ...], verdict: Verdict
 ) -> None:
     arm = named(0.0)
-    facts = {"parameters": {"degree": 8192, "modulus_bits": list(bits)}}
+    facts = {"parameters": {"degree": 8192, "modulus_bits": list(bits)}, "steps": 10}
     arm = Trials(arm="full", truth=arm.truth, counts=arm.counts, scores={}, swapped={}, facts=facts)
     found = judged(SecurityLevel(bits=128, table=table), [arm], [])
     assert found.verdict is verdict
     assert str(sum(bits)) in found.reason
     assert found.exact[0]["modulus_bits"] == sum(bits)
+    assert "precision lost if every hand-back were flooded" in {m["name"] for m in found.measures}
 
 
 def test_without_encryption_there_are_no_bits() -> None:
