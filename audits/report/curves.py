@@ -85,8 +85,9 @@ def curves(measures: Sequence[Mapping[str, Any]]) -> tuple[Curve, ...]:
             continue
         label, x = record["along"]
         ends = (float(record.get("floor", 0)), float(record.get("ceiling", 1)))
-        low, high = record.get("interval") or (math.nan, math.nan)
-        point = Point(x=float(x), y=float(record["estimate"]), low=float(low), high=float(high))
+        ends_of = record.get("interval") or (None, None)
+        low, high = (math.nan if end is None else float(end) for end in ends_of)
+        point = Point(x=float(x), y=float(record["estimate"]), low=low, high=high)
         series = groups.setdefault((str(record["name"]), str(label), *ends), {})
         series.setdefault(str(record.get("adversary", "")), []).append(point)
     return tuple(_curves(groups))
@@ -182,7 +183,7 @@ def _points(points: Sequence[Point], x: Scale, y: Scale) -> list[str]:
     trace = "L".join(f"{a:.1f} {b:.1f}" for a, b in places)
     parts = [svg.path(f"M{trace}", "trace")]
     for point, (a, b) in zip(points, places, strict=True):
-        if math.isfinite(point.low) and math.isfinite(point.high):
+        if not (math.isnan(point.low) or math.isnan(point.high)):
             parts.append(svg.line(a, y.at(point.low), a, y.at(point.high), "interval"))
         title = f"{point.y:.3f} [{point.low:.3f}, {point.high:.3f}] at {point.x:.3g}"
         mark = svg.element("title", text=title)

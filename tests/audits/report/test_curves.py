@@ -48,3 +48,10 @@ def test_a_drawing_shows_every_point_inside_it(layout: Layout) -> None:
     assert sum(e.attrib.get("class") == "limit" for e in drawing.iter(f"{SVG}line")) == 7
     heights = {d.attrib["cx"]: float(d.attrib["cy"]) for d in dots[:5]}
     assert list(heights.values()) == sorted(heights.values(), reverse=True)
+
+
+@pytest.mark.parametrize(("interval", "bars"), [([None, None], 0), (["-inf", "inf"], 2), (None, 0)])
+def test_an_interval_without_bounds_fills_the_panel(interval: Any, bars: int) -> None:
+    (curve,) = curves([_point(x, 0.5, interval=interval) for x in (1, 2)])
+    text = curve_figure(curve, limit=None, name="c")
+    assert text.count('class="interval"') == bars
