@@ -175,6 +175,14 @@ BUILT_IN = (
     ),
     Entry(
         kind="scenario",
+        id="what-do-colluding-servers-see",
+        path="latentleak.scenarios.what_do_colluding_servers_see:WhatDoColludingServersSee",
+        summary="Servers that were not to collude put together what they saw.",
+        paper=f"{PPIDM} (abstract only; the protocol is inferred)",
+        claim="What do colluding servers see of the picture and the prompt?",
+    ),
+    Entry(
+        kind="scenario",
         id="what-did-the-server-see",
         path="latentleak.scenarios.what_did_the_server_see:WhatDidTheServerSee",
         summary="A curious server reconstructs the picture, the prompt, and the key.",

@@ -225,10 +225,15 @@ def _replace(path: Path, latents: Latents) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What one adversary said of one arm: about its own views, and about other executions'."""
+    """What one adversary said of one arm: about its own views, and about other executions'.
+
+    Attributes:
+        own: About its own views.
+        swapped: About other executions'; None where the arm is part of a curve only.
+    """
 
     own: Guesses
-    swapped: Guesses
+    swapped: Guesses | None
 
 
 def hear(
@@ -238,6 +243,8 @@ def hear(
     setting: Setting,
 ) -> dict[str, dict[str, Said]]:
     """Seal each adversary once, over all arms that it plays in and their swapped-view controls.
+
+    Arms of a curve have no control: no verdict rests on them.
 
     Returns:
         Arm to adversary to what it said.
@@ -262,7 +269,7 @@ def hear(
     )
     return {
         slug(each.arm): {
-            name: Said(own=own[slug(each.arm)], swapped=own[slug(each.arm) + "/swapped"])
+            name: Said(own=own[slug(each.arm)], swapped=own.get(slug(each.arm) + "/swapped"))
             for name, own in said.items()
             if slug(each.arm) in own
         }
@@ -270,7 +277,7 @@ def hear(
     }
 
 
-def _jobs(played: Drawn, threat_model: ThreatModel, setting: Setting) -> tuple[Job, Job]:
+def _jobs(played: Drawn, threat_model: ThreatModel, setting: Setting) -> tuple[Job, ...]:
     name = slug(played.arm)
     facts = Auxiliary(
         candidates=tuple(secret.candidates for secret in played.secrets),
@@ -283,6 +290,8 @@ def _jobs(played: Drawn, threat_model: ThreatModel, setting: Setting) -> tuple[J
         auxiliary=replace(threat_model, knows=played.arm.knows).grant(facts),
         seed=derive(setting.seed, "adversary", name),
     )
+    if played.arm.measured:
+        return (job,)
     order = stream(setting.seed, "swap", name).permutation(len(played.secrets))
     swap = np.empty_like(order)
     swap[order] = np.roll(order, 1)  # every game sees another one's view
@@ -294,7 +303,7 @@ def compare_latents(played: Drawn, heard: Mapping[str, Said]) -> Trials:
     return _trials(
         played,
         {f"{LATENT}/{name}": said.own.scores for name, said in heard.items()},
-        {f"{LATENT}/{name}": said.swapped.scores for name, said in heard.items()},
+        {f"{LATENT}/{name}": said.swapped.scores for name, said in heard.items() if said.swapped},
         {},
     )
 
@@ -325,13 +334,15 @@ def compare_pictures(
     scores |= _further(BLIND, blind, galleries, originals, clip)
     swapped: dict[str, Scores] = {}
     for name, said in heard.items():
-        if said.own.images is not None and said.swapped.images is not None:
+        if said.own.images is not None:
             scores[f"{IMAGE}/{name}"] = likeness.pixel_scores(said.own.images, galleries)
-            swapped[f"{IMAGE}/{name}"] = likeness.pixel_scores(said.swapped.images, galleries)
             scores |= _further(name, said.own.images, galleries, originals, clip)
+        if said.swapped is not None and said.swapped.images is not None:
+            swapped[f"{IMAGE}/{name}"] = likeness.pixel_scores(said.swapped.images, galleries)
         if said.own.scores.shape[1]:
             scores[f"{PROMPT}/{name}"] = said.own.scores
-            swapped[f"{PROMPT}/{name}"] = said.swapped.scores
+            if said.swapped is not None:
+                swapped[f"{PROMPT}/{name}"] = said.swapped.scores
     return _trials(played, scores, swapped, {})
 
 

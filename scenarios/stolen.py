@@ -39,9 +39,9 @@ def side_by_side(
     if not drawn:
         return None
     columns = [originals, *(images for images in drawn.values())]
-    framed = [np.concatenate([_framed(image) for image in c[:ROWS]]) for c in columns]
+    cells = [np.concatenate([framed(image) for image in c[:ROWS]]) for c in columns]
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(framed, axis=1)).save(path)
+    Image.fromarray(np.concatenate(cells, axis=1)).save(path)
     shown = "; ".join(prompts[:ROWS])
     return path.name, (
         "One game a row: what the client got, then what the server made of its view by "
@@ -49,7 +49,8 @@ def side_by_side(
     )
 
 
-def _framed(image: Pictures) -> Pictures:
+def framed(image: Pictures) -> Pictures:
+    """A picture enlarged to at least `SIDE` pixels, with a white gap to the next one."""
     scale = -(-SIDE // image.shape[0])
     large = image.repeat(scale, axis=0).repeat(scale, axis=1)
     return np.pad(large, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)

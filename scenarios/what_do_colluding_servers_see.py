@@ -1,0 +1,192 @@
+"""What do n colluding servers see of the picture and the prompt? The games of PPIDM.
+
+Client --shares--> n servers --their views together--> Adversary --picture, prompt--> Referee. For
+each game the referee draws a prompt from a list of 100; the client has its picture drawn by way of
+n servers. Every execution is looked at by coalitions of 1 to n servers: each adversary says from
+what a coalition saw what was drawn and what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.naive_decode import NaiveDecode
+from ..adversaries.plain_reading import PlainReading
+from ..adversaries.share_model import kinds
+from ..defenses.claims import Claim, Fidelity, Hidden, Offload
+from ..defenses.ppidm.layers import PRESETS
+from ..defenses.ppidm.protocol import ALL_BUT_ONE, ONE_SERVER
+from ..defenses.wire import Party
+from . import collusion
+from .coalitions import CoalitionArm, Part, play_once, resolved
+from .collusion import Look
+from .contract import Setting, Trials, adjusted
+from .drawn import Drawn, DrawnArm, hear, play
+from .games import slug
+from .recovered_inputs import recovered
+from .studio import Studio
+from .what_did_the_server_see import draw
+
+SERVERS = tuple(Party(f"server/{i}") for i in range(4))
+KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
+"""The model and the 100 prompts; no other execution."""
+
+CANDIDATES = 100
+FINE = 16
+"""Games of the full profile for each of the quick one."""
+
+PAIRS = "games"
+"""All arms repeat the same prompts and coins."""
+
+WATCHED: Mapping[str, Callable[[int], tuple[int, ...]]] = {
+    "ring": lambda n: (n,),
+    "real": lambda n: (n, n - 1),
+    "partition": lambda n: (n, 1),
+}
+"""Sizes of the coalitions whose early looks tell when a secret falls, by mode: all n servers, and
+the smallest that has a chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatDoColludingServersSee:
+    """Servers that were not to collude put together what they saw.
+
+    Attributes:
+        games: Games under the defence's own preset.
+        few: Games under each of the other presets; 0 leaves them out of the quick profile.
+        steps: Denoising steps; the full profile takes four times as many.
+        early: Numbers of steps after which coalitions are also asked, in half the games.
+    """
+
+    name = "what-do-colluding-servers-see"
+    question = "What do colluding servers see of the picture and the prompt?"
+    threat_model = ThreatModel(coalition=SERVERS, knows=KNOWS)
+    about = (Hidden, Offload, Fidelity)
+    defenses = ("ppidm-ring", "ppidm-real", "ppidm-partition")
+    controls = ("plain",)
+    optimum = "plain reading"
+    together = True
+    parallel = True
+    games: int = 12
+    few: int = 3
+    steps: int = 4
+    early: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        for name, least in (("games", 2), ("few", 0), ("steps", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
+        if any(steps < 1 for steps in self.early):
+            raise ValueError(f"early={self.early} must hold numbers of steps >= 1")
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What the undefended pipeline, which has one server, must be refuted on."""
+        return (ONE_SERVER, *ALL_BUT_ONE)
+
+    def arms(self, defense: Any, profile: str) -> tuple[DrawnArm, ...]:
+        """Coalitions of every size under every preset; the defence's own is judged."""
+        full = profile == "full"
+        config = adjusted(defense, steps=self.steps * (4 if full else 1))
+        games = self.games * (FINE if full else 1)
+        if not hasattr(defense, "preset"):
+            return (self._plain(config, games),)
+        arms = list(self._under(config, games, measured=False))
+        for preset in PRESETS:
+            if preset != defense.preset and (full or self.few):
+                some = games if full else max(2, self.few)
+                arms += self._under(replace(config, preset=preset), some, measured=not full)
+        return tuple(arms)
+
+    def _plain(self, defense: Any, games: int) -> DrawnArm:
+        return DrawnArm(
+            name="full",
+            defense=defense,
+            model="chosen",
+            games=games,
+            questions=frozenset({Question.WHAT_WAS_DRAWN, Question.WHICH_PROMPT}),
+            knows=KNOWS,
+            candidates=CANDIDATES,
+            pairs=PAIRS,
+        )
+
+    def _under(self, defense: Any, games: int, *, measured: bool) -> Iterator[CoalitionArm]:
+        """Coalitions under one preset: the executions first, early looks last."""
+        n, base = defense.n, self._plain(defense, games)
+        for size in range(n, 0, -1):
+            yield _arm(base, defense.servers[n - size :], measured=measured)
+        if measured:
+            return
+        if defense.share == "real":  # in `ring` all are alike, in `partition` none is the last
+            for size in sorted({1, n - 1}):
+                yield _arm(base, defense.servers[:size], which="without the last")
+        first = replace(base, games=max(2, games // 2))
+        for size in WATCHED[defense.share](n):
+            for seen in (steps for steps in self.early if steps < defense.steps):
+                yield _arm(first, defense.servers[n - size :], measured=True, seen=seen)
+
+    def adversaries(self) -> Mapping[str, Adversary]:
+        """From adding up shares to optimisation."""
+        return {
+            "plain reading": PlainReading(),
+            "naive decode": NaiveDecode(),
+        }
+
+    def play(
+        self, arm: DrawnArm, adversaries: Mapping[str, Adversary], setting: Setting
+    ) -> Drawn | Part:
+        """Play one arm; those of smaller coalitions are read off that of all servers."""
+        for adversary in adversaries.values():
+            self.threat_model.check(adversary)
+        secrets = draw(arm, setting.seed)
+        if isinstance(arm, CoalitionArm):
+            tap = kinds(setting.target(arm.model), arm.defense.preset)
+            return play_once(arm, secrets, tap, setting)
+        played = play(arm, secrets, frozenset(arm.defense.servers), setting)
+        facts = {"coalition": list(arm.defense.servers), "servers": len(arm.defense.servers)}
+        return replace(played, facts={**played.facts, **facts})
+
+    def judge(
+        self,
+        played: Sequence[Drawn | Part],
+        adversaries: Mapping[str, Adversary],
+        setting: Setting,
+    ) -> tuple[Trials, ...]:
+        """Hand the views of all coalitions to every adversary, and compare."""
+        every = resolved(played)
+        heard = hear(every, adversaries, self.threat_model, setting)
+        studio = Studio(setting)
+        looks = []
+        for each in every:
+            said, arm = heard[slug(each.arm)], each.arm
+            trials = studio.compared(each, said)
+            if isinstance(arm, CoalitionArm) and arm.own:
+                trials = replace(trials, facts={**trials.facts, **studio.utility(each)})
+            looks.append(Look(played=each, said=said, trials=trials))
+        return tuple(collusion.shown(look, looks, studio) for look in looks)
+
+    def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
+        """That all n servers of mode `ring` have every input."""
+        return (recovered(defense, setting),) if defense.share == "ring" else ()
+
+
+def _arm(
+    base: DrawnArm,
+    members: Sequence[Party],
+    *,
+    which: str = "",
+    measured: bool = False,
+    seen: int = 0,
+) -> CoalitionArm:
+    """A coalition's arm, under the preset of `base`."""
+    words = [f"{base.defense.preset}, {len(members)} of {len(base.defense.servers)}", which]
+    if seen:
+        words.append(f"after {seen} step{'s' * (seen > 1)}")
+    return CoalitionArm(
+        **{**vars(base), "name": " ".join(filter(None, words)), "measured": measured},
+        members=tuple(members),
+        seen=seen,
+    )
