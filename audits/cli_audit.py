@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -34,7 +34,8 @@ Alpha = Annotated[float, typer.Option(help="Level.")]
 
 @audit.command(
     epilog="Examples:  latentleak audit oblivious --wins 25 --games 40 --candidates 6  "
-    "|  latentleak audit oblivious --scores guesses.csv --slack 0"
+    "|  latentleak audit oblivious --scores guesses.csv --slack 0  "
+    "|  latentleak audit oblivious --views requests.jsonl"
 )
 def oblivious(
     *,
@@ -42,14 +43,21 @@ def oblivious(
         Path | None,
         typer.Option(help="CSV, one game a row: real candidate's column, then a score each."),
     ] = None,
+    views: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines: session, chosen, candidates, and features if any."),
+    ] = None,
     wins: Annotated[int | None, typer.Option(help="Games won.")] = None,
     games: Annotated[int | None, typer.Option(help="Games played.")] = None,
     candidates: Annotated[int | None, typer.Option(help="N.")] = None,
     slack: Annotated[float, typer.Option(help="Tolerated advantage.")] = 0.02,
     alpha: Alpha = 0.01,
     seed: Annotated[int, typer.Option(help="Of the draws that break ties.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """Hold guesses against "the real candidate is named with probability at most 1/N + slack"."""
+    """Hold guesses, or the requests of a client, against "named with at most 1/N + slack"."""
+    if views is not None:
+        _requests(views, (scores, wins, games, candidates), slack, alpha, seed, as_json=as_json)
     from .external import oblivious as hold
 
     verdict, facts = hold(
@@ -118,6 +126,43 @@ def dp(
 
 
 @audit.command(
+    epilog="Examples:  latentleak audit membership --scores run.npz --claim-tpr 0.05 --at-fpr 0.01 "
+    "|  latentleak audit membership --scores run.npz --claim-auc 0.6 --figure roc.svg"
+)
+def membership(
+    *,
+    scores: Annotated[
+        Path, typer.Option(help="npz with scores_in (members) and scores_out; higher is member.")
+    ],
+    claim_tpr: Annotated[float | None, typer.Option(help="Claim: TPR at most this.")] = None,
+    at_fpr: Annotated[float | None, typer.Option(help="FPR of that claim; default 0.01.")] = None,
+    claim_auc: Annotated[float | None, typer.Option(help="Claim: AUC at most this.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Write the log-log ROC here, SVG.")] = None,
+    alpha: Alpha = 0.01,
+    seed: Annotated[int, typer.Option(help="Of pairings and ties.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure membership scores; hold them against a claim if there is one, else end with 0."""
+    from .external_membership import membership as hold
+    from .external_membership import print_record
+
+    verdict, record = hold(
+        scores=scores,
+        claim_tpr=claim_tpr,
+        at_fpr=at_fpr,
+        claim_auc=claim_auc,
+        alpha=alpha,
+        seed=seed,
+        figure=figure,
+    )
+    if as_json:
+        _write(record)
+    else:
+        print_record(Console(highlight=False), record)
+    raise typer.Exit(0 if verdict is None else STATUS[verdict])
+
+
+@audit.command(
     epilog="Example:  latentleak audit he --poly-modulus-degree 8192 "
     "--coeff-mod-bits 31,26,26,26,26,26,26,31"
 )
@@ -143,6 +188,23 @@ def he(
         required=required,
         time=time,
     )
+    if as_json:
+        _write(record)
+    else:
+        print_record(Console(highlight=False), verdict, record)
+    raise typer.Exit(STATUS[verdict])
+
+
+def _requests(
+    views: Path, others: tuple[object, ...], slack: float, alpha: float, seed: int, *, as_json: bool
+) -> NoReturn:
+    from .config import UsageError
+    from .external_views import print_record
+    from .external_views import views as hold
+
+    if any(other is not None for other in others):
+        raise UsageError("--views goes without --scores, --wins, --games and --candidates")
+    verdict, record = hold(views, slack=slack, alpha=alpha, seed=seed)
     if as_json:
         _write(record)
     else:

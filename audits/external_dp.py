@@ -62,7 +62,7 @@ def dp(
         method = _method(bound)
         relation = _relation(method, neighbours)
         claim = DifferentialPrivacy(epsilon=epsilon, delta=delta, neighbours=relation)
-        given = checked(*_read(scores))
+        given = checked(*read_scores(scores))
         cut = _threshold(method, threshold)
         if rate != 1 and method != "gdp":
             raise UsageError(f"--rate {rate:g} goes with gdp only, not with {method}")
@@ -178,7 +178,12 @@ def _threshold(method: str, text: str) -> Threshold:
         raise UsageError(f"--threshold {text!r} must be split, bonferroni or a number") from None
 
 
-def _read(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+def read_scores(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The arrays `scores_in` and `scores_out` of an npz file, whatever they hold.
+
+    Raises:
+        UsageError: If it is no such file, or lacks one.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in ARRAYS if name in file}

@@ -73,7 +73,7 @@ def to_html(page: Page) -> str:
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        style=Markup(style()),
         forest=drawn_forest,
         curves=drawn_curves,
         flow=drawn_flow,
@@ -83,6 +83,11 @@ def to_html(page: Page) -> str:
         row_head=ROW_HEAD,
         verdicts=tuple(Verdict),
     )
+
+
+def style() -> str:
+    """The page's style sheet."""
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
 
 
 def image(artifact: Artifact) -> dict[str, Any] | None:

@@ -54,6 +54,13 @@ def picture(
     )
 
 
+def standalone(drawing: str, style: str) -> str:
+    """A drawing as a file of its own, with the page's style inside."""
+    opened = '<svg xmlns="http://www.w3.org/2000/svg"' + drawing.removeprefix("<svg")
+    head, end, rest = opened.partition(">")
+    return f"{head}{end}<style><![CDATA[{style}]]></style>{rest}\n"
+
+
 def label(x: float, y: float, text: str, class_: str = "", anchor: str = "start") -> str:
     """Text on its baseline; `anchor` is `start`, `middle` or `end`."""
     return element("text", text=text, x=x, y=y, class_=class_ or None, text_anchor=anchor)

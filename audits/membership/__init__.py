@@ -1,0 +1,1 @@
+"""Which records was a model made from? Scores to rates, rates to a verdict."""
