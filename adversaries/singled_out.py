@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,17 +16,21 @@ from .rows import GENERATE, rows_of
 WARM = "warm"
 """Fills a cache ahead of the request."""
 
-POINTERS = ("row", "rows", "refresh")
+POINTERS = ("row", "rows")
 """Names under which a message may point at rows."""
+
+WEIGHTS = "lead"
+"""Name under which a message may weigh all rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingledOut:
     """Score = messages that name the candidate, but not all of its siblings.
 
-    A cache that is warmed by the real prompt, a download that failed and is asked for again, a
+    A cache that is filled from the real prompt, a download that failed and is asked for again, a
     preview of one row: whatever is done for the real row alone names it. What the server's cache
     holds after each message follows from the messages, so that nothing else needs to be read.
+    Weights that favor a row name it too.
     """
 
     plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_PROMPT})
@@ -48,18 +52,19 @@ def _named(views: Views, game: int, texts: Sequence[str], kinds: frozenset[str])
         places = rows_of(views, game, texts, session).places
         for kind in sorted(kinds):
             for block in views.arrays(game, kind, session, sender="client"):
-                here = _asked(block, texts, places)
-                named += here if not here.all() else 0
+                for here in _asked(block, texts, places):
+                    named += here if not here.all() else 0
     return named
 
 
-def _asked(block: Mapping[str, Array], texts: Sequence[str], places: Array) -> Array:
-    """Candidates that one message names, by text or by row: shape (candidates,)."""
-    here = np.zeros(len(texts), dtype=bool)
+def _asked(block: Mapping[str, Array], texts: Sequence[str], places: Array) -> Iterator[Array]:
+    """Candidates that a message names in one way or another, each of shape (candidates,)."""
     if "prompts" in block:
         sent = set(decode_texts(block["prompts"]))
-        here |= np.array([text in sent for text in texts])
+        yield np.array([text in sent for text in texts])
     for name in POINTERS:
         if name in block:
-            here |= np.isin(places, block[name].reshape(-1))
-    return here
+            yield np.isin(places, block[name].reshape(-1))
+    weights = block.get(WEIGHTS, np.zeros(0)).reshape(-1)
+    if weights.size:
+        yield np.isin(places, np.flatnonzero(weights == weights.max()))

@@ -37,6 +37,11 @@ GAMES = 6
 ENCRYPTED = frozenset({"condition", "denoise", "update"})
 """Message kinds of HE-Diffusion."""
 
+PROMPTS = frozenset(
+    {Question.WHICH_PROMPT, Question.WHICH_ATTRIBUTES, Question.WHICH_ROW_WAS_PUBLISHED}
+)
+"""Games about prompts."""
+
 RECORDS, WIDTH = 8, 32
 
 
@@ -164,7 +169,7 @@ def _adversary(spec: Spec) -> Iterator[str]:
 
 
 def _columns(adversary: Adversary) -> int:
-    if Question.WHICH_PROMPT in adversary.plays:
+    if adversary.plays & PROMPTS:
         return len(ObClip().candidates(PROMPT))
     if adversary.plays == {Question.WHAT_WAS_DRAWN}:
         return 0
@@ -174,7 +179,7 @@ def _columns(adversary: Adversary) -> int:
 def _job(adversary: Adversary, folder: Path) -> Job:
     if adversary.reads & ENCRYPTED:
         return _encrypted_job(adversary, folder)
-    if Question.WHICH_PROMPT in adversary.plays:
+    if adversary.plays & PROMPTS:
         return _prompt_job(folder)
     return _release_job(adversary, folder)
 
@@ -233,7 +238,12 @@ def _prompt_job(folder: Path) -> Job:
     sets = (candidates,) * GAMES
     shadow = Shadow(views=views, candidates=sets, labels=truth)
     weights = {**target.to_dict(), "open": dataclasses.asdict(target)}
-    facts = Auxiliary(candidates=sets, shadow=shadow, weights=weights)
+    facts = Auxiliary(
+        candidates=sets,
+        shadow=shadow,
+        weights=weights,
+        target={"published": np.zeros((GAMES, 8, 8, 3), np.uint8)},
+    )
     return Job(name="games", views=views, auxiliary=facts, seed=5)
 
 

@@ -173,10 +173,13 @@ class WhichPrompt:
         )
 
     def _skewed_arms(self, cheap: Arm, fine: int, share: int) -> tuple[Arm, ...]:
+        """More labelled games than elsewhere: on them the server measures the prior."""
         if not self.skewed:
             return ()
         games = max(1, self.skewed * fine // share)
-        return (replace(cheap, name="skewed prior", prior=MEASURED, games=games, sessions=1),)
+        shadow = max(1, 3 * self.cheap_shadow // share)
+        skewed = replace(cheap, name="skewed prior", prior=MEASURED, games=games, sessions=1)
+        return (replace(skewed, shadow=shadow),)
 
     def _arms_outside(self, defense: Defense, cheap: Arm, factor: int) -> tuple[Arm, ...]:
         """What the claim does not cover: measured for defences that claim anything."""
@@ -276,9 +279,13 @@ class WhichPromptTimed(WhichPrompt):
 
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
-    beyond = ()
     games: int = 120
     shadow: int = 48
+
+    @property
+    def beyond(self) -> tuple[Claim, ...]:
+        """Nothing: a prior has no clock."""
+        return ()
 
     def arms(self, defense: Defense, profile: str) -> tuple[Arm, ...]:
         """One arm between real processes."""
@@ -300,6 +307,7 @@ class WhichPromptTimed(WhichPrompt):
         """Those that read time, and one that must work on the undefended pipeline."""
         return {
             "timing": Timing(),
+            "size": Size(),
             "intersection": Intersection(),
             "trained classifier": TrainedClassifier(),
         }
