@@ -220,7 +220,7 @@ def steps(path: Path, looks: Sequence[Look], seed: int) -> tuple[str, str]:
         low, high = bootstrap(seed, look.trials.arm, key, won)
         secret, _, name = key.partition("/")
         values = (f"{value:.4f}" for value in (won.mean(), low, high))
-        label = f"{secret}, {look.servers} servers: {name}"
+        label = f"{secret}, {_servers(look.servers)}: {name}"
         rows.append((look.steps, label, *values, 0.01, 1, len(won)))
     _write(path, ("steps", "secret", "named", *HEAD[2:]), rows)
     return path.name, (
@@ -244,10 +244,14 @@ def fallen(looks: Sequence[Look]) -> list[str]:
             if named(look.trials, key).mean() >= FOUND:
                 hits.append((look.steps, name))
     return [
-        f"{secret}, {servers} servers: "
+        f"{secret}, {_servers(servers)}: "
         + (f"after {min(hits)[0]} ({min(hits)[1]})" if hits else "never")
         for (servers, secret), hits in first.items()
     ]
+
+
+def _servers(count: int) -> str:
+    return f"{count} server{'s' * (count > 1)}"
 
 
 def named(trials: Trials, key: str) -> Floats:

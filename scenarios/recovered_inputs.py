@@ -7,7 +7,7 @@ compared with its record, number by number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +21,7 @@ from ..defenses.ppidm.masks import Coins
 from ..defenses.ppidm.procedure import Place, Procedure
 from ..defenses.protocol import execute
 from ..defenses.seeds import derive
-from ..defenses.transcript import Transcript
-from ..defenses.wire import CLIENT
+from ..defenses.wire import CLIENT, Message
 from ..targets.pipeline import BUILT_IN, Target
 from .contract import Setting, adjusted
 from .games import threads_for
@@ -103,10 +102,10 @@ def _played(defense: Any, target: Target, seed: int) -> tuple[dict[At, Tensor], 
     return record.inputs, opened
 
 
-def sums(transcript: Transcript, k: int) -> dict[At, Tensor]:
+def sums(messages: Iterable[Message], k: int) -> dict[At, Tensor]:
     """Sums mod 2^k of the shares of every request that fits in one message."""
     found: dict[At, Tensor] = {}
-    for message in transcript:
+    for message in messages:
         if message.sender != CLIENT:
             continue
         asked = decode(message.payload)

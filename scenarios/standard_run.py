@@ -33,7 +33,7 @@ def psnr(played: Drawn, setting: Setting, *, cache: Path) -> list[float]:
     target = setting.target(played.arm.model)
     vae: Any = target.open("vae")
     own = torch.from_numpy(np.ascontiguousarray(played.latents[:, 0])).split(ROWS)
-    other = _standard(played, setting, target, cache).split(ROWS)
+    other = latents(played, setting, cache=cache).split(ROWS)
     found = [
         compare(sampling.decode(vae, a), sampling.decode(vae, b))
         for a, b in zip(own, other, strict=True)
@@ -41,17 +41,18 @@ def psnr(played: Drawn, setting: Setting, *, cache: Path) -> list[float]:
     return [float(value) for value in torch.cat(found).cpu()]
 
 
-def _standard(played: Drawn, setting: Setting, target: Target, cache: Path) -> Tensor:
-    """Latents of the standard run, shape (games, channels, height, width)."""
+def latents(played: Drawn, setting: Setting, *, cache: Path) -> Tensor:
+    """What the standard run ends with, shape (games, channels, height, width); as `psnr`."""
     import torch
 
     arm, config = played.arm, played.arm.defense
+    target = setting.target(arm.model)
     key = (len(played.secrets), config.steps, config.guidance, derive(0, arm.pairs or arm.name))
     kept = cache / f"standard-{target.spec == 'tiny'}-{'-'.join(map(str, key))}.npy"
     if not kept.exists():
-        latents = torch.cat([_part(played, setting, target, at) for at in _parts(played)])
+        made = torch.cat([_part(played, setting, target, at) for at in _parts(played)])
         with kept.open("wb") as file:
-            np.save(file, latents.cpu().numpy(), allow_pickle=False)
+            np.save(file, made.cpu().numpy(), allow_pickle=False)
     return torch.from_numpy(np.load(kept, allow_pickle=False))
 
 
