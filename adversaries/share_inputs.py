@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from ..defenses.seeds import stream
+from ..defenses.seeds import stream, torch_stream
 from ..defenses.views import Views
 from ..targets import sampling
 from ..targets.captions import caption
 from ..targets.emoji import Emoji
 from ..targets.pipeline import Target
-from ..targets.sampling import Conditioning
-from .he_views import PUBLIC, ROWS, public_pictures
 from .share_model import ShareModel, Tap
 from .share_views import Floats, Opened, open_layer
 
 SIZES = 8
-"""Examples from which the size of a layer's input is learned."""
+"""Executions from which the size of a layer's input is learned."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,7 +73,7 @@ def at_step(opened: Mapping[int, Mapping[int, Inputs]], step: int) -> dict[int, 
 
 def _stack(model: ShareModel, games: Sequence[Opened], number: int, step: int) -> Inputs:
     if any(game.whole for game in games):
-        size = examples(model, SIZES).size(model, number, step)
+        size = sizes(model.target, model.preset, model.steps, model.guidance)[number, step]
         games = [game.in_units_of(size) for game in games]
     return Inputs(
         values=np.stack([game.values for game in games]),
@@ -86,85 +82,35 @@ def _stack(model: ShareModel, games: Sequence[Opened], number: int, step: int) -
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Examples:
-    """The attacker's own images on their way through the sampler.
+@lru_cache(maxsize=8)
+def sizes(
+    target: Target, preset: str, steps: int, guidance: float
+) -> Mapping[tuple[int, int], float]:
+    """Root mean square of inputs in a few executions of the attacker's own.
 
-    Attributes:
-        clean: Latents of public pictures, shape (n, channels, height, width).
-        noise: One a picture, the same at every step; same shape.
-        conditioning: Of their captions.
+    Returns:
+        By request group and step.
     """
+    model = ShareModel.of(target, preset=preset, steps=steps, guidance=guidance)
+    tap, found = Tap(wanted=frozenset(model.numbers.values())), dict[tuple[int, int], float]()
 
-    clean: Tensor
-    noise: Tensor
-    conditioning: Conditioning
-    _sizes: dict[tuple[Any, ...], dict[int, float]]
+    def measure(step: int, latents: Tensor) -> None:
+        for number, x in tap.inputs.items():
+            found[number, step] = float(x.double().square().mean().sqrt())
 
-    def __len__(self) -> int:
-        return len(self.clean)
-
-    def latents(self, model: ShareModel, step: int) -> Tensor:
-        """What the sampler has before a step."""
-        alpha, share = model.scales(step)
-        return alpha * self.clean + share * self.noise
-
-    def inputs(
-        self, model: ShareModel, numbers: Sequence[int], step: int
-    ) -> tuple[dict[int, Tensor], Tensor]:
-        """Inputs of layers at a step, and the clean latents that the client infers there.
-
-        Returns:
-            Shape (n, branches, ...) by number; shape (n, channels, height, width).
-        """
-        parts: dict[int, list[Tensor]] = {number: [] for number in numbers}
-        clean, latents = [], self.latents(model, step)
-        for start in range(0, len(self), ROWS):
-            rows = slice(start, start + ROWS)
-            tap = Tap(wanted=frozenset(numbers))
-            clean.append(model.run(latents[rows], self.conditioning[rows], step, tap)[1])
-            for number in numbers:
-                parts[number].append(model.in_games(tap.inputs[number]))
-        return {number: torch.cat(part) for number, part in parts.items()}, torch.cat(clean)
-
-    def size(self, model: ShareModel, number: int, step: int) -> float:
-        """Root mean square of a layer's input."""
-        key = (model.preset, model.steps, model.guidance, step)
-        if number not in self._sizes.setdefault(key, {}):
-            every = tuple({*model.ends, *model.text, number})
-            found = self.inputs(model, every, step)[0]
-            self._sizes[key] |= {n: float(x.square().mean().sqrt()) for n, x in found.items()}
-        return self._sizes[key][number]
-
-
-def examples(model: ShareModel, count: int) -> Examples:
-    """Examples that a process makes once; those of fewer are not the first of more."""
-    return _examples(model.target, count)
-
-
-@lru_cache(maxsize=4)
-def _examples(target: Target, count: int) -> Examples:
-    pipe: Any = target.open("unet", "vae", "tokenizer", "text_encoder", *_more(target))
-    pictures, captions = public_pictures(target), public_captions()
-    chosen = stream(0, "examples", count).permutation(len(pictures))[:count]
-    images = torch.from_numpy(pictures[chosen]).permute(0, 3, 1, 2).float() / 255
-    clean = torch.cat([sampling.encode(pipe, part).cpu() for part in images.split(ROWS)])
-    noise = stream(0, "example noise", count).standard_normal(clean.shape, dtype=np.float32)
-    return Examples(
-        clean=clean,
-        noise=torch.from_numpy(noise),
-        conditioning=sampling.encode_prompts(pipe, [captions[i] for i in chosen]),
-        _sizes={},
+    sampling.denoise(
+        model.tapped(tap),
+        sampling.initial_noise(model.pipe, SIZES, torch_stream(0, "sizes")),
+        sampling.encode_prompts(model.pipe, public_captions()[:SIZES]),
+        steps=steps,
+        guidance=guidance,
+        callback=measure,
     )
-
-
-def _more(target: Target) -> tuple[str, ...]:
-    return tuple(n for n in ("tokenizer_2", "text_encoder_2") if n in target.parts("cloud"))
+    return found
 
 
 def public_captions() -> tuple[str, ...]:
-    """What `he_views.public_pictures` show, in the same order."""
+    """Captions of single persons in the embedded set, in random order."""
     emoji = Emoji.open()
-    chosen = np.flatnonzero(emoji.person & emoji.member)
-    chosen = chosen[:: -(-len(chosen) // PUBLIC)]
-    return tuple(caption(emoji.label[i], emoji.style[i]) for i in chosen)
+    chosen = stream(0, "captions").permutation(np.flatnonzero(emoji.person & emoji.member))
+    return tuple(caption(str(emoji.label[i]), str(emoji.style[i])) for i in chosen)

@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from .share_inputs import Inputs
-from .share_model import LATENT, ShareModel, ends
+from .share_model import LATENT, NOISE, ShareModel, ends
 
 ROUNDS = 40
 """Most iterations of conjugate gradients."""
@@ -88,6 +89,24 @@ def observed(model: ShareModel, inputs: Mapping[int, Inputs]) -> list[Observed]:
     return found
 
 
+def latent_images(model: ShareModel, inputs: Mapping[int, Inputs]) -> list[Tensor]:
+    """Opened inputs carried to the grid of latents by public linear maps, unknown entries as 0.
+
+    Those that are linear in the latent by the transpose of their map, averaged over branches; the
+    last features by the last convolution.
+
+    Returns:
+        Each of shape (games, channels, height, width).
+    """
+    found = [o.back((o.values * (o.weight > 0)).mean(dim=1)) for o in observed(model, inputs)]
+    last, conv = model.numbers.get(NOISE, -1), model.pipe.unet.conv_out
+    if last in inputs:
+        weight = conv.weight.detach().double().cpu()
+        rows = torch.from_numpy(inputs[last].values).unbind(dim=1)
+        found += [functional.conv2d(row, weight, padding=conv.padding) for row in rows]
+    return found
+
+
 def conjugate_gradients(curvature: Linear, right: Tensor, start: Tensor) -> Tensor:
     """Solve for every row of `right`; `curvature` is symmetric and positive definite."""
     z, residual = start.clone(), right - curvature(start)
@@ -114,7 +133,7 @@ def weights(inputs: Inputs) -> Tensor:
     values = torch.from_numpy(inputs.values)
     square = values.square().flatten(1).mean(dim=1)
     noise = torch.from_numpy(inputs.variance) + EXACT * square + 1e-30
-    weight = torch.from_numpy(inputs.known).double()
+    weight = torch.from_numpy(inputs.known.astype(np.float64))
     return weight / noise.reshape(-1, *[1] * (weight.ndim - 1))
 
 

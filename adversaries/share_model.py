@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,26 @@ class ShareModel:
         """
         if not len(views):
             raise ValueError("views holds no game; give at least one")
-        shown, public = Model.open(aux, views), views.view(0).public
-        return cls(
-            target=shown.target,
-            pipe=shown.pipe,
+        if aux.weights is None:
+            raise ValueError("attacks on PPIDM need the fact weights")
+        public = views.view(0).public
+        return cls.of(
+            Target(**aux.weights["open"]),
             preset=str(public["preset"]),
             steps=int(public["steps"]),
             guidance=float(public["guidance"]),
+        )
+
+    @classmethod
+    def of(cls, target: Target, *, preset: str, steps: int, guidance: float) -> ShareModel:
+        """The model under a configuration of the defence."""
+        shown = Model.of(target, steps=steps, guidance=guidance, method="ddim")
+        return cls(
+            target=target,
+            pipe=shown.pipe,
+            preset=preset,
+            steps=steps,
+            guidance=guidance,
             shown=shown,
         )
 
@@ -98,6 +112,10 @@ class ShareModel:
         """Number of the request group of every layer that leaves, by name."""
         groups = request_groups(self.pipe.unet, self.preset)
         return {name: group.number for group in groups for name in group.names}
+
+    def name(self, number: int) -> str:
+        """The first layer of a request group."""
+        return next(name for name, own in self.numbers.items() if own == number)
 
     def shape(self, number: int) -> Shape:
         """The input of a request group."""
@@ -131,6 +149,11 @@ class ShareModel:
         alpha = 1 / float(np.sqrt(1 + sigma**2))
         return alpha, sigma * alpha
 
+    def tapped(self, tap: Tap) -> Any:
+        """A pipeline whose U-Net asks a tap for its products."""
+        unet = offloaded(self.pipe.unet, self.preset, _session(tap))
+        return SimpleNamespace(unet=unet, scheduler=self.pipe.scheduler)
+
     def run(
         self, latents: Tensor, conditioning: Conditioning, step: int, tap: Tap
     ) -> tuple[Tensor, Tensor]:
@@ -145,9 +168,8 @@ class ShareModel:
         Returns:
             The guided output, and the clean latent that it means; shape as `latents`.
         """
-        twin: Any = _Twin(unet=offloaded(self.pipe.unet, self.preset, _session(tap)))
         time = self.solver.timesteps[step]
-        output = sampling.predict(twin, latents, time, conditioning, self.guidance)
+        output = sampling.predict(self.tapped(tap), latents, time, conditioning, self.guidance)
         return output, self.clean(latents, output, step)
 
     def empty(self, count: int) -> Conditioning:
@@ -178,13 +200,6 @@ class ShareModel:
         return self.shown.prior(games)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Twin:
-    """The part of a pipeline that `sampling.predict` looks at."""
-
-    unet: Any
-
-
 def _session(tap: Tap) -> Any:
     return tap
 
@@ -207,7 +222,7 @@ def ends(unet: Any) -> tuple[str, ...]:
 def kinds(target: Target, preset: str) -> frozenset[str]:
     """Message kinds that attacks on shares read, for a scenario that keeps no others.
 
-    They are the layers of `ends`, and the first that gets the encoded prompt.
+    They are the layers of `ends`, and those that get the encoded prompt.
 
     Args:
         target: The model.
@@ -215,6 +230,8 @@ def kinds(target: Target, preset: str) -> frozenset[str]:
     """
     unet: Any = target.open("unet").unet
     groups = request_groups(unet, preset)
-    chosen = [group for group in groups if set(ends(unet)) & set(group.names)]
-    text = [group for group in groups if group.names[0].endswith(TEXT)][:1]
-    return frozenset(group.kind for group in (*chosen, *text))
+    return frozenset(
+        group.kind
+        for group in groups
+        if group.names[0].endswith(TEXT) or set(ends(unet)) & set(group.names)
+    )
