@@ -14,7 +14,7 @@ run: $(STAMP)
 	@$(BIN)/latentleak report $(RUN) --format md,html
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
