@@ -1,4 +1,4 @@
-"""The five decisions of the ObCLIP client on which obliviousness rests.
+"""The decisions of the ObCLIP client on which obliviousness rests.
 
 Each is one named function, so that a broken copy replaces exactly one of them.
 """
@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..seeds import torch_stream
 from .lexicon import AttributeSpace
 from .template import Template, template_of
+
+if TYPE_CHECKING:
+    from torch import Generator
 
 Substitute = Callable[[str, AttributeSpace], Template]
 Choose = Callable[[Template, np.random.Generator], list[tuple[int, ...]]]
 Order = Callable[[list[str], str], list[str]]
 Pivot = Callable[[list[str], str], int]
+Lead = Callable[[list[str], str], list[float]]
+Noise = Callable[[list[str], str, int], "Generator"]
 Examine = Callable[[int, Callable[[int], object]], None]
 
 
@@ -40,6 +47,16 @@ def first_row(prompts: list[str], real: str) -> int:
     return 0
 
 
+def even_lead(prompts: list[str], real: str) -> list[float]:
+    """All prompts weigh alike in the steps that all rows share, and that fill the cache."""
+    return [1 / len(prompts)] * len(prompts)
+
+
+def one_noise(prompts: list[str], real: str, seed: int) -> Generator:
+    """Coins of the initial noise, one for all rows: they know the session's seed alone."""
+    return torch_stream(seed, "noise")
+
+
 def examine_none(real: int, preview: Callable[[int], object]) -> None:
     """Acknowledge the reply before looking at any row: the time says nothing."""
 
@@ -53,6 +70,9 @@ class Procedure:
         choose: Template to the value combinations that are sent.
         order: The order of the rows.
         pivot: The row whose attention maps may be reused.
+        lead: Weight of each row's prompt in the server steps that all rows share; they fill the
+            server's cache. Sent where there are such steps.
+        noise: The coins of the initial noise.
         examine: What is computed on the returned rows before they are acknowledged.
     """
 
@@ -60,4 +80,6 @@ class Procedure:
     choose: Choose = choose_all
     order: Order = canonical_order
     pivot: Pivot = first_row
+    lead: Lead = even_lead
+    noise: Noise = one_noise
     examine: Examine = examine_none
