@@ -36,7 +36,7 @@ PRONOUNS = (
     "a woman holding her umbrella",
     "a queen by herself",
     "the waitress smiles because she is happy",
-    "a portrait of a girl with a dog behind her",
+    "a portrait of a lady with a dog behind her",
     "an actress in her garden, she wears a hat",
     "a mother and her bicycle",
     "a photo of a lady near her house",

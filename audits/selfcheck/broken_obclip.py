@@ -22,7 +22,7 @@ from ...defenses.wire import Party, Server, Wire
 from ...targets.pipeline import Target
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 def real_first(prompts: list[str], real: str) -> list[str]:
@@ -39,6 +39,16 @@ def nearest_first(prompts: list[str], real: str) -> list[str]:
 def real_row(prompts: list[str], real: str) -> int:
     """The real prompt's row."""
     return prompts.index(real)
+
+
+def real_lead(prompts: list[str], real: str) -> list[float]:
+    """All weight on the real prompt."""
+    return [float(prompt == real) for prompt in prompts]
+
+
+def noise_of_row(prompts: list[str], real: str, seed: int) -> Generator:
+    """Coins that follow from the real prompt's row, so that it can be drawn again."""
+    return torch_stream(0, "noise of row", prompts.index(real))
 
 
 def choose_half(template: Template, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -190,9 +200,18 @@ class _KeepingServer:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheWarmed(ObClip):
+    """The steps that all rows share, and that fill the cache, run under the real prompt."""
+
+    effect: ClassVar[str] = "The weights of the shared steps name the real row."
+    lead_until: int = 1
+    procedure: Procedure = field(default_factory=lambda: Procedure(lead=real_lead))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheAhead(ObClip):
     """The client has the server fill its attention cache with the real prompt first."""
 
-    effect: ClassVar[str] = "The request that warms the cache is the real prompt itself."
+    effect: ClassVar[str] = "The request that fills the cache holds the real prompt alone."
 
     def server(self, me: Party, target: Target, seed: int) -> Server:
         """A server that takes such requests."""
@@ -213,15 +232,14 @@ class _WarmServer:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryReal(ObClip):
-    """Where the real row's latent does not convince, the client asks for that row again."""
+    """The client asks for its own row again, in case something was lost."""
 
-    effect: ClassVar[str] = "A second request holds the real row alone, in two sessions of three."
+    effect: ClassVar[str] = "The second request holds the real row alone: every prompt is known."
 
     def _request(self, wire: Wire, rows: list[str], real: str, noise: Tensor) -> Tensor:
         latents = super()._request(wire, rows, real, noise)
-        if float(noise.sum()) > -0.43 * noise.numel() ** 0.5:  # true of two noises of three
-            row = rows.index(real)
-            latents[row] = super()._request(wire, [real], real, noise)[0]
+        row = rows.index(real)
+        latents[row] = super()._request(wire, [real], real, noise)[0]
         return latents
 
 
@@ -231,11 +249,7 @@ class NoiseFollows(ObClip):
 
     effect: ClassVar[str] = "Equal rows of interest send equal noise: it names the row."
 
-    def _request(self, wire: Wire, rows: list[str], real: str, noise: Tensor) -> Tensor:
-        import torch
-
-        own = torch_stream(0, "noise of row", rows.index(real))
-        return super()._request(wire, rows, real, torch.randn(noise.shape, generator=own))
+    procedure: Procedure = field(default_factory=lambda: Procedure(noise=noise_of_row))
 
 
 BROKEN = (
@@ -247,6 +261,7 @@ BROKEN = (
     MissingCombination,
     PronounLeft,
     CacheWarmed,
+    CacheAhead,
     EarlyExit,
     OnlyChosen,
     RetryReal,

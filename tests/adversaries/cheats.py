@@ -21,9 +21,12 @@ from latentleak.defenses.plain import Plain
 from latentleak.defenses.views import Views
 from latentleak.scenarios.contract import Setting
 from latentleak.scenarios.games import Played
-from latentleak.scenarios.which_prompt import WhichPrompt, draw
+from latentleak.scenarios.prompt_secrets import draw
+from latentleak.scenarios.which_prompt import WhichPrompt
 
-SCENARIO = WhichPrompt(full_games=0, cheap_games=60, cheap_shadow=30, sessions=1)
+SCENARIO = WhichPrompt(
+    full_games=0, cheap_games=60, cheap_shadow=30, sessions=1, follow_ups=0, skewed=0, mentions=0
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,18 +29,26 @@ from latentleak.scenarios.contract import Trials
 from latentleak.scenarios.which_prompt import WhichPrompt, WhichPromptTimed
 from latentleak.targets.pipeline import Target
 
-SMALL = WhichPrompt(full_games=0, cheap_games=64, cheap_shadow=32, sessions=2)
+SMALL = WhichPrompt(
+    full_games=0,
+    cheap_games=64,
+    cheap_shadow=32,
+    sessions=2,
+    follow_ups=0,
+    skewed=0,
+    mentions=0,
+)
 ALPHA = 1e-6
 """Each audit in this file refutes a true claim with at most this probability."""
 
 
 def test_every_broken_copy_is_refuted_and_the_honest_one_is_not() -> None:
-    findings = check(scenario=SMALL, alpha=ALPHA, sealed=False)
-    verdicts = {finding.id: finding.verdict for finding in findings}
-    for kind in BROKEN:
-        assert verdicts[f"selfcheck/{kind.__name__.lower()}"] is Verdict.REFUTED, kind
-    assert verdicts["selfcheck/obclip"] is not Verdict.REFUTED
-    assert not [f.id for f in findings if f.expected is Verdict.REFUTED and f.surprising]
+    few = replace(SMALL, cheap_games=36, cheap_shadow=32)
+    for finding in check(scenario=few, alpha=1e-3, kinds=BROKEN, sealed=False):
+        assert finding.verdict is Verdict.REFUTED, finding.id
+        assert not finding.surprising
+    (honest,) = check(scenario=few, alpha=ALPHA, kinds=(ObClip,), sealed=False)
+    assert honest.verdict is not Verdict.REFUTED
 
 
 class _NoModel:
@@ -209,3 +217,98 @@ def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> Non
     assert finding.timed
     assert finding.verdict is Verdict.REFUTED
     assert finding.rows[0].games["timed"]
+
+
+def _skewed(scores: np.ndarray, best: float, swapped: np.ndarray | None = None) -> Trials:
+    n = len(scores)
+    return Trials(
+        arm="skewed prior",
+        truth=np.zeros(n, dtype=np.int64),
+        counts=np.full(n, 6),
+        scores={"plausibility": scores},
+        swapped={"plausibility": scores if swapped is None else swapped},
+        facts={"prior": "measured", "best_guess": best},
+    )
+
+
+def _under(prior: str, trials: Sequence[Trials]) -> Finding:
+    case = Case(
+        id="test/fast",
+        scenario="test",
+        question="?",
+        defense={"name": "Fast"},
+        claim=Obliviousness(prior=prior),
+        role=Role.CLAIM,
+        trials=trials,
+        reference=(),
+    )
+    return audit(case, alpha=0.01, profile="quick", seed=0)
+
+
+def test_two_priors_are_two_claims_and_the_finding_says_by_how_much() -> None:
+    n = 400
+    rng = np.random.default_rng(0)
+    blind = np.zeros((n, 6))
+    uniform = Trials(
+        arm="cheap",
+        truth=rng.integers(0, 6, n),
+        counts=np.full(n, 6),
+        scores={"plausibility": blind},
+        swapped={"plausibility": blind},
+    )
+    guess = np.eye(6)[(rng.random(n) < 0.5).astype(int) * 3]  # the likeliest, half of the time
+    both = [uniform, _skewed(guess, best=0.5)]
+    assert _under("uniform", both).verdict is Verdict.NOT_REFUTED
+    found = _under("measured", both)
+    assert found.verdict is Verdict.REFUTED
+    assert {row.arm for row in found.rows} == {"skewed prior"}
+    assert "the best guess without any view wins 0.500" in found.reason
+    gained = next(m for m in found.measures if m["name"] == "advantage over the best prior guess")
+    assert gained["interval"][0] < 0 < gained["interval"][1]
+    assert gained["detectable"] > 0
+    with pytest.raises(ValueError, match="no arm was played"):
+        _under("measured", [uniform])
+
+
+def test_swapped_views_may_win_what_the_prior_wins_and_no_more() -> None:
+    n = 400
+    always = np.eye(6)[np.zeros(n, dtype=int)]
+    never = np.eye(6)[np.ones(n, dtype=int)]
+    assert _under("measured", [_skewed(never, 0.5, swapped=always)]).controls[0].holds is False
+    half = np.where(np.arange(n)[:, None] % 2 == 0, always, never)
+    assert _under("measured", [_skewed(never, 0.5, swapped=half)]).controls[0].holds is True
+
+
+def test_two_tries_leak_what_one_may_not() -> None:
+    n = 600
+    truth = np.random.default_rng(0).integers(0, 6, n)
+    near = np.eye(6)[truth] + 2 * np.eye(6)[(truth + 1) % 6]  # the real one is always second
+    trials = Trials(
+        arm="cheap",
+        truth=truth,
+        counts=np.full(n, 6),
+        scores={"plausibility": near},
+        swapped={"plausibility": np.zeros((n, 6))},
+    )
+    measured = {m["name"]: m for m in _under("uniform", [trials]).measures}
+    assert measured["min-entropy leakage"]["interval"][0] == 0
+    assert measured["g-leakage, two tries"]["estimate"] == pytest.approx(np.log2(3))
+
+
+def test_survivors_stand_beside_their_closed_form() -> None:
+    n = 12
+    blind = np.zeros((n, 6))
+    trials = Trials(
+        arm="cheap",
+        truth=np.zeros(n, dtype=np.int64),
+        counts=np.full(n, 6),
+        scores={"nearest neighbor": blind},
+        swapped={"nearest neighbor": blind},
+        facts={"survival": {"decoys": [2.0, 1.0], "sets": [[6, 3, 12]]}},
+    )
+    finding = _under("uniform", [trials])
+    measured = {m["name"]: m for m in finding.measures}
+    assert measured["decoys left after 2 sessions"]["estimate"] == 1.0
+    assert measured["decoys left after 2 sessions"]["closed form"] == pytest.approx(5 * 0.4**2)
+    assert "survival" not in finding.rows[0].games
+    assert any("Cover and Hart" in name for name in measured)
