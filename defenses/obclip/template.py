@@ -2,12 +2,16 @@
 
 The oblivious guarantee needs more than substitution: the candidate set must be the *same set*
 whichever candidate is real (paper, Appendix C: candidate_prompt(p) = candidate_prompt(p')).
-So a template is a normal form. Every rule below looks only at what all candidates share:
+So a template is a normal form. Every rule looks only at what all candidates share:
 
-- each noun or adjective of the space is a variable of its own, in order of appearance;
-- a pronoun follows the nearest gendered noun before it (else after it, else one of its own);
-- `her / hers / his / him` is possessive before a noun and objective elsewhere, whatever the word;
-- `a / an` before a variable is chosen by the word that follows.
+- text is lower case with single spaces (`grammar.plain`), an alias stands as its form;
+- each declared word that counts (`reading`) is a slot; slots of one person and attribute share a
+  variable, and variables stand in order of appearance;
+- a pronoun shares the variable of the nearest gendered person before it, else of the first after it
+  (but `his wife` is not the wife), else all that are left share one of their own;
+- `her` and `his` are determiners before a word of content; elsewhere `her` is an object and `his`
+  stands alone (`hers`);
+- `a` or `an` goes by the sound of what follows.
 """
 
 from __future__ import annotations
@@ -17,36 +21,38 @@ import math
 import re
 from dataclasses import dataclass
 
-from .lexicon import FUNCTION_WORDS, OBLIQUE, PRONOUNS, Attribute, AttributeSpace
+from .giveaways import check_giveaways, check_language
+from .grammar import DetectionError, article, plain
+from .lexicon import FUNCTION_WORDS, GENDER, OBLIQUE, PRONOUNS, AttributeSpace
+from .reading import PRONOUN_WORDS, Head, Mention, Reading, read
 
-_TOKEN = re.compile(
-    r"(?P<phrase>\b(?:medium[- ](?:light|dark)|light|medium|dark)(?=[- ]skin)"
-    r"|\bmiddle[- ]aged\b)"
-    r"|(?P<word>[A-Za-z]+)|(?P<other>[^A-Za-z]+)",
-    re.IGNORECASE,
+__all__ = ["Article", "DetectionError", "Slot", "Template", "template_of"]
+
+Key = tuple[int | None, str]
+"""A person's token (None: nobody named) and an attribute."""
+
+_BARE_AGE = re.compile(
+    r"\b(?P<article>an?) (?P<age>young|old|elderly|middle[- ]aged|[a-z\d]+[- ]years?[- ]old)"
+    r"(?=$|[,.;:!?]| (?:and|with|in|on|at|of|by|from|near|who|is|was|wearing|holding|smiling)\b)"
 )
-_TONES = frozenset({"light", "medium", "dark"})
-_CONSONANT_SOUND = frozenset({"european"})
-
-
-class DetectionError(ValueError):
-    """A prompt cannot be hidden; nothing was sent."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A place whose word depends on a variable: `forms` by value, in the case of the original."""
+    """A place whose word depends on one variable, or on two.
 
-    variable: int
+    Attributes:
+        variables: Numbers of its variables.
+        forms: Words by value, the last variable fastest.
+    """
+
+    variables: tuple[int, ...]
     forms: tuple[str, ...]
-    case: str
 
 
 @dataclass(frozen=True)
 class Article:
     """`a` or `an`, by the word that follows."""
-
-    case: str
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,19 @@ class Template:
         text = ""
         for part in reversed(self.parts):
             if isinstance(part, Slot):
-                text = _cased(part.forms[values[part.variable]], part.case) + text
+                text = self.form(part, values) + text
             elif isinstance(part, Article):
-                text = _cased(_article(text), part.case) + text
+                text = article(text.lstrip()) + text
             else:
                 text = part + text
         return text
+
+    def form(self, slot: Slot, values: tuple[int, ...]) -> str:
+        """The word in a slot."""
+        place = 0
+        for variable in slot.variables:
+            place = place * len(self.values[variable]) + values[variable]
+        return slot.forms[place]
 
     def candidates(self) -> tuple[str, ...]:
         """All candidate prompts in canonical order (paper, `all_combinations`)."""
@@ -96,7 +109,9 @@ class Template:
         return self.combinations().index(self.real)
 
 
-def template_of(prompt: str, space: AttributeSpace, *, pronouns: bool = True) -> Template:
+def template_of(
+    prompt: str, space: AttributeSpace, *, pronouns: bool = True, trained: bool = True
+) -> Template:
     """Detect the sensitive words of `prompt` and take them out.
 
     Args:
@@ -104,116 +119,105 @@ def template_of(prompt: str, space: AttributeSpace, *, pronouns: bool = True) ->
         space: Declared attributes.
         pronouns: Substitute third-person pronouns with their noun. False is a known mistake: it
             leaves the secret in every candidate (see `selfcheck`).
+        trained: Ask the trained detector about words that no list knows. False is for measuring
+            what the rules alone find.
 
     Raises:
-        DetectionError: If a pronoun disagrees with its noun, so that no candidate set that holds
-            this prompt is closed.
+        DetectionError: If a word shows a hidden attribute and has no counterpart, or two words
+            about one person disagree, so that no closed candidate set holds this prompt.
     """
-    tokens = [(m.lastgroup or "other", m.group()) for m in _TOKEN.finditer(prompt)]
-    builder = _Builder(space)
-    for kind, raw in tokens:
-        builder.variable(kind, raw)
-    for index, (kind, raw) in enumerate(tokens):
-        builder.part(tokens, index, kind, raw, pronouns=pronouns and space.hides_gender)
-    return builder.template(prompt)
+    text = plain(prompt)
+    check_language(text)
+    reading = read(_BARE_AGE.sub(r"\g<0> person", text), space, trained=trained)
+    check_giveaways(reading)
+    return _Builder(reading, pronouns=pronouns and space.hides_gender).template()
 
 
 class _Builder:
-    def __init__(self, space: AttributeSpace) -> None:
-        self._space = space
+    def __init__(self, reading: Reading, *, pronouns: bool) -> None:
+        self._reading = reading
+        self._pronouns = pronouns
+        self._variables: dict[Key, int] = {}
         self._names: list[str] = []
         self._values: list[tuple[str, ...]] = []
         self._real: list[int] = []
-        self._parts: list[str | Slot | Article] = []
-        self._at: dict[int, int] = {}
-        self._token = 0
+        self._gendered: dict[int, Key] = {}
 
-    def variable(self, kind: str, raw: str) -> None:
-        """First pass: one variable for each declared word."""
-        found = self._lookup(kind, raw)
-        if found is not None:
-            attribute, _, value = found
-            self._at[self._token] = self._new(attribute.name, attribute.values, value)
-        self._token += 1
-
-    def part(
-        self, tokens: list[tuple[str, str]], index: int, kind: str, raw: str, *, pronouns: bool
-    ) -> None:
-        """Second pass: literals, articles and slots."""
-        found = self._lookup(kind, raw)
-        if found is not None:
-            self._parts.append(Slot(self._at[index], found[1], _case(raw)))
-            return
-        role = _role(tokens, index) if pronouns and kind == "word" else None
-        if role is not None:
-            value = OBLIQUE.get(raw.lower())
-            value = PRONOUNS[role].index(raw.lower()) if value is None else value
-            self._parts.append(Slot(self._referent(index, value, raw), PRONOUNS[role], _case(raw)))
-        elif raw.lower() in ("a", "an") and index + 2 in self._at and tokens[index + 1][1] == " ":
-            self._parts.append(Article("title" if raw[0].isupper() else "lower"))
-        else:
-            self._parts.append(raw)
-
-    def template(self, prompt: str) -> Template:
+    def template(self) -> Template:
         """The finished normal form."""
-        if any("\0" in part for part in self._parts if isinstance(part, str)):
-            raise DetectionError(f"prompt={prompt!r} must not hold the character U+0000")
-        return Template(
-            tuple(self._parts), tuple(self._names), tuple(self._values), tuple(self._real)
-        )
+        slots = {i: self._mentioned(i, m) for i, m in self._reading.mentions.items()}
+        parts: list[str | Slot | Article] = []
+        for index in range(len(self._reading.tokens)):
+            part = slots.get(index) or self._part(index)
+            if isinstance(part, str) and parts and isinstance(parts[-1], str):
+                parts[-1] += part
+            else:
+                parts.append(part)
+        return Template(tuple(parts), tuple(self._names), tuple(self._values), tuple(self._real))
 
-    def _lookup(self, kind: str, raw: str) -> tuple[Attribute, tuple[str, ...], int] | None:
-        word = raw.lower()
-        if kind == "other" or (kind == "word" and word in _TONES):
-            return None
-        return self._space.words.get(word)
+    def _part(self, index: int) -> str | Slot | Article:
+        word, text = self._reading.word(index), self._reading.tokens[index].text
+        if word in ("a", "an") and self._reading.word(index + 2):
+            return Article()
+        if not self._pronouns or word not in PRONOUN_WORDS:
+            return text
+        role = _role(self._reading, index)
+        value = OBLIQUE.get(word)
+        value = PRONOUNS[role].index(word) if value is None else value
+        key = self._referent(index, possessive=role == "possessive")
+        return Slot((self._variable(key, GENDER.values, value, word),), PRONOUNS[role])
 
-    def _new(self, name: str, values: tuple[str, ...], real: int) -> int:
-        self._names.append(name)
-        self._values.append(values)
-        self._real.append(real)
-        return len(self._names) - 1
+    def _mentioned(self, index: int, mention: Mention) -> Slot:
+        entry, space = mention.entry, self._reading.space
+        values = [space.values[name] for name in entry.names]
+        shape = [len(v) for v in values]
+        places = (entry.value // shape[-1], entry.value % shape[-1])[-len(shape) :]
+        text = self._reading.tokens[index].text
+        variables = []
+        for name, row, place in zip(entry.names, values, places, strict=True):
+            key = (mention.person, name)
+            variables.append(self._variable(key, row, place, text))
+            if name == GENDER.name:
+                self._gendered[index] = key
+        return Slot(tuple(variables), entry.forms)
 
-    def _referent(self, index: int, value: int, raw: str) -> int:
-        nouns = [(at, v) for at, v in self._at.items() if self._names[v] == "gender"]
-        before = [v for at, v in nouns if 0 <= at < index]
-        if not nouns:
-            self._at[-1] = self._new("gender", ("woman", "man"), value)
-            return self._at[-1]
-        variable = before[-1] if before else nouns[0][1]
-        if self._real[variable] != value:
+    def _variable(self, key: Key, values: tuple[str, ...], real: int, word: str) -> int:
+        if key not in self._variables:
+            self._variables[key] = len(self._names)
+            self._names.append(key[1])
+            self._values.append(values)
+            self._real.append(real)
+        variable = self._variables[key]
+        if self._real[variable] != real:
             raise DetectionError(
-                f"the pronoun {raw!r} disagrees with the noun it follows, so the prompt is in no "
-                "closed candidate set: reword it, or name the other person by a noun"
+                f"prompt: the word {word!r} disagrees in {key[1]} with another word about the same "
+                "person, so the prompt is in no closed candidate set: reword it, or name the other "
+                "person by a noun"
             )
         return variable
 
+    def _referent(self, index: int, *, possessive: bool) -> Key:
+        before = [at for at in self._gendered if at < index]
+        if before:
+            return self._gendered[before[-1]]
+        head, owned = self._reading.head(index)
+        own = owned if possessive and head is Head.PERSON else -1
+        after = [at for at, key in self._gendered.items() if key[0] != own]
+        return self._gendered[after[0]] if after else (None, GENDER.name)
 
-def _role(tokens: list[tuple[str, str]], index: int) -> str | None:
-    word = tokens[index][1].lower()
+
+def _role(reading: Reading, index: int) -> str:
+    word = reading.word(index)
     if word not in OBLIQUE:
-        return next((r for r in ("subject", "reflexive") if word in PRONOUNS[r]), None)
-    following = tokens[index + 1 : index + 3]
-    if len(following) < 2 or not following[0][1].isspace():
+        return "subject" if word in PRONOUNS["subject"] else "reflexive"
+    following, joined = reading.word(index + 2), reading.word(index + 1) == ""
+    ends = following.endswith("ly") and reading.word(index + 4) in FUNCTION_WORDS | {""}
+    spaced = index + 1 < len(reading.tokens) and reading.tokens[index + 1].text in (" ", ' "', " (")
+    content = joined and spaced and following and following not in FUNCTION_WORDS | PRONOUN_WORDS
+    if word == "him":
         return "objective"
-    pronouns = {form for forms in PRONOUNS.values() for form in forms} | set(OBLIQUE)
-    noun_like = following[1][1].lower() not in FUNCTION_WORDS | pronouns
-    return "possessive" if noun_like else "objective"
-
-
-def _article(text: str) -> str:
-    word = re.match(r"\s*([A-Za-z]+)", text)
-    first = word.group(1).lower() if word else ""
-    return "an" if first[:1] in tuple("aeiou") and first not in _CONSONANT_SOUND else "a"
-
-
-def _case(raw: str) -> str:
-    if raw.isupper():
-        return "upper"
-    return "title" if raw[0].isupper() else "lower"
-
-
-def _cased(text: str, case: str) -> str:
-    if case == "upper":
-        return text.upper()
-    return text[0].upper() + text[1:] if case == "title" else text
+    if word == "hers":
+        return "independent"
+    if content and not ends:
+        return "possessive"
+    return "objective" if word == "her" else "independent"
