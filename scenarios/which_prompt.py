@@ -54,6 +54,16 @@ UNDER_ANY_PRIOR = Obliviousness(
     ),
 )
 
+ACCELERATED = {
+    "steps": 8,
+    "k": 6,
+    "reuse_until": 2,
+    "cache_from": 3,
+    "skip_from": 4,
+    "lead_until": 1,
+}
+"""Every acceleration of ObCLIP, each in force for a step or more."""
+
 DETECTOR = "that a prompt mentions an attribute at all is not hidden"
 PICTURE = "the user published the picture"
 MARKED = "the user published the picture, and the server gave each row a noise of its own"
@@ -70,6 +80,7 @@ class WhichPrompt:
         cheap_shadow: Labelled games of the cheap arm.
         sessions: Executions a cheap game.
         follow_ups: Games of a prompt, an edit and a follow-up; 0 leaves them out.
+        accelerated: Games with every acceleration of the server, for defences that have them.
         skewed: Games under a skewed prior; 0 leaves them out.
         mentions: Games about what a prompt mentions; 0 leaves them out.
         published: Games about a published picture, where there are full games; likewise.
@@ -91,6 +102,7 @@ class WhichPrompt:
     cheap_shadow: int = 40
     sessions: int = 2
     follow_ups: int = 60
+    accelerated: int = 40
     skewed: int = 120
     mentions: int = 48
     published: int = 10
@@ -134,6 +146,7 @@ class WhichPrompt:
             pronouns,
             again,
             *self._follow_up_arms(cheap, fine, share),
+            *self._accelerated_arms(cheap, fine),
             *self._skewed_arms(cheap, fine, share),
             *self._arms_outside(defense, cheap, factor),
         )
@@ -169,6 +182,20 @@ class WhichPrompt:
                 sessions=len(prompts.FOLLOW_UPS[0]),
                 games=max(1, self.follow_ups * fine // share),
                 shadow=cheap.shadow // 2,
+            ),
+        )
+
+    def _accelerated_arms(self, cheap: Arm, fine: int) -> tuple[Arm, ...]:
+        if not self.accelerated or not _has_accelerations(cheap.defense):
+            return ()
+        return (
+            replace(
+                cheap,
+                name="accelerated",
+                defense=adjusted(cheap.defense, **ACCELERATED),
+                games=self.accelerated * fine,
+                shadow=cheap.shadow // 2,
+                sessions=1,
             ),
         )
 
@@ -257,10 +284,17 @@ class WhichPrompt:
         return judge(played, adversaries, self.threat_model, setting)
 
     def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
-        """Noninterference on the tiny model for every form of prompt, on the chosen one for one."""
+        """Noninterference on the tiny model, accelerated too, and on the chosen one.
+
+        The tiny model is shown every form of prompt, the others a few.
+        """
         cheap = adjusted(defense, steps=2, k=1)
         templates = (*prompts.CHEAP[len(prompts.FULL) :], *prompts.PRONOUNS)
-        found = [noninterference(cheap, setting.target("tiny"), templates, setting)]
+        tiny = setting.target("tiny")
+        found = [noninterference(cheap, tiny, templates, setting)]
+        if _has_accelerations(defense):
+            fast = adjusted(defense, **ACCELERATED)
+            found.append(noninterference(fast, tiny, prompts.CHEAP[-4:], setting))
         if self.full_games:
             full = adjusted(defense, k=self.k[0])
             target = setting.target("chosen")
@@ -315,3 +349,7 @@ class WhichPromptTimed(WhichPrompt):
     def exact(self, defense: Defense, setting: Setting) -> tuple[dict[str, Any], ...]:
         """Clocks do not repeat: nothing exact."""
         return ()
+
+
+def _has_accelerations(defense: Any) -> bool:
+    return set(ACCELERATED) <= set(getattr(defense, "__dataclass_fields__", {}))

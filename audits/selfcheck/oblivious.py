@@ -21,7 +21,13 @@ from ..verdict import Finding, Role, Verdict
 from .broken_obclip import BROKEN
 
 SCENARIO = WhichPrompt(
-    full_games=0, cheap_games=120, cheap_shadow=48, follow_ups=0, skewed=0, mentions=0
+    full_games=0,
+    cheap_games=120,
+    cheap_shadow=48,
+    follow_ups=0,
+    accelerated=0,
+    skewed=0,
+    mentions=0,
 )
 """Cheap games under the uniform prior, which the claim is about."""
 

@@ -25,7 +25,14 @@ from latentleak.scenarios.prompt_secrets import draw
 from latentleak.scenarios.which_prompt import WhichPrompt
 
 SCENARIO = WhichPrompt(
-    full_games=0, cheap_games=60, cheap_shadow=30, sessions=1, follow_ups=0, skewed=0, mentions=0
+    full_games=0,
+    cheap_games=60,
+    cheap_shadow=30,
+    sessions=1,
+    follow_ups=0,
+    accelerated=0,
+    skewed=0,
+    mentions=0,
 )
 
 

@@ -35,6 +35,7 @@ SMALL = WhichPrompt(
     cheap_shadow=32,
     sessions=2,
     follow_ups=0,
+    accelerated=0,
     skewed=0,
     mentions=0,
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from latentleak.adversaries.contract import Question
 from latentleak.adversaries.residue import values_of
 from latentleak.audits.obliviousness.audit import RESOLUTION
-from latentleak.audits.selfcheck.broken_obclip import BROKEN, RandomSubset
+from latentleak.audits.selfcheck.broken_obclip import BROKEN, CacheWarmed, RandomSubset
 from latentleak.audits.statistics import advantage, binomial_p_value, expected_wins
 from latentleak.defenses.obclip.lexicon import AttributeSpace
 from latentleak.defenses.obclip.protocol import ObClip
@@ -27,7 +27,7 @@ from latentleak.scenarios.marking import Marking
 from latentleak.scenarios.noninterference import noninterference
 from latentleak.scenarios.priors import MEASURED, SKEWED
 from latentleak.scenarios.prompt_secrets import draw
-from latentleak.scenarios.which_prompt import WhichPrompt, WhichPromptTimed
+from latentleak.scenarios.which_prompt import ACCELERATED, WhichPrompt, WhichPromptTimed
 from latentleak.targets.pipeline import Target
 
 SCENARIO = WhichPrompt(
@@ -37,6 +37,7 @@ SCENARIO = WhichPrompt(
     cheap_shadow=2,
     sessions=2,
     follow_ups=6,
+    accelerated=4,
     skewed=4,
     mentions=4,
     published=2,
@@ -77,6 +78,7 @@ def test_an_arm_is_played_and_taken_up_again(tiny: Target, tmp_path: Path) -> No
         "pronouns",
         "re-keyed",
         "follow-ups",
+        "accelerated",
         "skewed prior",
         "mentions",
         "published",
@@ -254,3 +256,13 @@ def test_one_noise_a_row_is_not_what_an_honest_server_returns(tiny: Target) -> N
     assert not outputs[0].equal(outputs[1])
     assert Marking(honest=honest).claims == ()
     assert Marking(honest=honest).public == honest.public
+
+
+def test_noninterference_holds_with_every_acceleration_and_fails_where_one_looks(
+    tiny: Target, tmp_path: Path
+) -> None:
+    setting = _setting(tiny, tmp_path)
+    exact = replace(SCENARIO, full_games=0).exact(ObClip(), setting)
+    assert [found["identical"] for found in exact] == [True, True]
+    warmed = adjusted(CacheWarmed(), **ACCELERATED)
+    assert not noninterference(warmed, tiny, prompts.SMALL, setting)["identical"]
