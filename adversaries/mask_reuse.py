@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from ..defenses.ppidm.fixed_point import quantize
 from ..defenses.ppidm.ring import fractional_bits
 from ..defenses.views import Views
 from ..targets import sampling
+from ..targets.pipeline import Target
 from .contract import Auxiliary, Guesses, Knowledge, Question, empty_scores
 from .he_views import Pictures
 from .mask_steps import Floats, paths
@@ -38,6 +40,9 @@ class MaskReuse:
 
     Where masks are fresh, neither leads anywhere: all candidates score alike, and the picture is
     the prior's.
+
+    Attributes:
+        pictures: Whether to draw; prompts alone take a fraction of the time.
     """
 
     plays: ClassVar[frozenset[Question]] = frozenset(
@@ -47,6 +52,7 @@ class MaskReuse:
         {Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES}
     )
     reads: ClassVar[frozenset[str]] = LAYERS
+    pictures: bool = True
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Draw the picture and name the prompt of every game."""
@@ -65,8 +71,8 @@ class MaskReuse:
             if rows is not None:
                 own = _distances(model, rows, inputs[0].input_bits, aux.candidates[game])
                 scores[game, : len(own)] = own
-        notes = {"masks found": len(masks)}
-        return Guesses(scores=scores, images=_drawn(model, views, sent, masks), notes=notes)
+        images = _drawn(model, views, sent, masks) if self.pictures else None
+        return Guesses(scores=scores, images=images, notes={"masks found": len(masks)})
 
 
 def _by_place(masks: Masks) -> dict[tuple[int, int], Integers]:
@@ -125,11 +131,19 @@ def _distances(
     model: ShareModel, rows: Integers, input_bits: int, prompts: Sequence[str]
 ) -> npt.NDArray[np.float64]:
     """Minus the mean squared distance to what each prompt would have had the client share."""
-    encoded: Any = sampling.encode_prompts(model.pipe, prompts)
-    scores = []
+    own = _shared(model.target, model.branches, input_bits, tuple(prompts))
+    if own.shape[1] != len(rows):
+        own = own[:, 1:] - own[:, :1]
+    far = np.square((own - rows).astype(np.float64))
+    return np.asarray(-far.reshape(len(own), -1).mean(axis=1))
+
+
+@lru_cache(maxsize=2)
+def _shared(target: Target, branches: int, input_bits: int, prompts: tuple[str, ...]) -> Integers:
+    """Encoded prompts in fixed point, shape (prompts, branches, ...)."""
+    encoded = sampling.encode_prompts(sampling.open_denoiser(target), prompts)
+    found = []
     for empty, text in zip(encoded.empty, encoded.text, strict=True):
-        x = torch.stack([empty, text])[-model.branches :].float()
-        own = quantize(x, bits=fractional_bits(x, input_bits)).numpy()
-        own = own if len(own) == len(rows) else own[1:] - own[:1]
-        scores.append(-float(np.square((own - rows).astype(np.float64)).mean()))
-    return np.array(scores)
+        x = torch.stack([empty, text])[-branches:].float()
+        found.append(quantize(x, bits=fractional_bits(x, input_bits)).numpy())
+    return np.stack(found)

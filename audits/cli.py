@@ -251,22 +251,26 @@ def _findings(folder: Path) -> tuple[Finding, ...]:
 
 @app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck he")
 def selfcheck(
-    what: Annotated[str, typer.Argument(help="oblivious, dp, he or all")] = "oblivious",
+    what: Annotated[str, typer.Argument(help="oblivious, dp, he, ppidm or all")] = "oblivious",
     *,
     seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
-    audits: Annotated[int, typer.Option(min=1, help="Of each mechanism, for dp.")] = 100,
+    audits: Annotated[
+        int | None, typer.Option(min=1, help="Of each copy; default 100 for dp, 3 for ppidm.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:
     """Hold an audit against its broken copies: each must be refuted, the honest one not."""
-    if what not in ("oblivious", "dp", "he", "all"):
-        raise UsageError(f"what={what!r} must be oblivious, dp, he or all")
+    if what not in ("oblivious", "dp", "he", "ppidm", "all"):
+        raise UsageError(f"what={what!r} must be oblivious, dp, he, ppidm or all")
     surprises = 0
     if what in ("oblivious", "all"):
         surprises += _selfcheck_oblivious(seed, as_json=as_json)
     if what in ("dp", "all"):
-        surprises += _selfcheck_dp(seed, audits, as_json=as_json)
+        surprises += _selfcheck_rates("dp", seed, audits or 100, as_json=as_json)
     if what in ("he", "all"):
         surprises += _selfcheck_he(seed, as_json=as_json)
+    if what in ("ppidm", "all"):
+        surprises += _selfcheck_rates("ppidm", seed, audits or 3, as_json=as_json)
     raise typer.Exit(FAILED if surprises else OK)
 
 
@@ -298,16 +302,19 @@ def _surprises(findings: Sequence[Finding], *, as_json: bool) -> int:
     return sum(finding.surprising for finding in findings)
 
 
-def _selfcheck_dp(seed: int, audits: int, *, as_json: bool) -> int:
-    from .selfcheck.dp import check, table
+def _selfcheck_rates(what: str, seed: int, audits: int, *, as_json: bool) -> int:
+    """Checks that repeat each audit, and show how often it refuted."""
+    from importlib import import_module
+
     from .terminal import progress_bars
 
+    module = import_module(f".selfcheck.{what}", __package__)
     with progress_bars(messages) as progress:
-        checks = check(seed=seed, audits=audits, progress=progress)
+        checks = module.check(seed=seed, audits=audits, progress=progress)
     if as_json:
         _write_lines(json.dumps(each.to_dict(), sort_keys=True) for each in checks)
     else:
-        records.print(table(checks))
+        records.print(module.table(checks))
     return sum(not each.as_expected for each in checks)
 
 

@@ -22,7 +22,7 @@ ADVERSARY = "real or uniform"
 STEPS = 4
 """Of the execution whose shares are tested: two pairs that follow each other."""
 
-COUPLED_STEPS = 2
+COUPLED_STEPS = 1
 CONTROL_ALPHA = 1e-4
 """Level at which simulated shares count as told from uniform."""
 

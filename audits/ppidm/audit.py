@@ -138,10 +138,12 @@ def _offload(case: Case, claim: Offload, *, alpha: float, resolution: float) -> 
 
 
 def _fidelity(case: Case, claim: Fidelity, *, alpha: float, resolution: float) -> Finding:
-    """Bonferroni over arms; arms that show the same executions count once."""
-    played = {tuple(psnr): each.arm for each in case.trials if (psnr := each.facts.get("psnr"))}
-    level = alpha / max(1, len(played))
-    found = {arm: (median(psnr, alpha=level), len(psnr)) for psnr, arm in played.items()}
+    """Bonferroni over arms; one that repeats executions counts once, a measured one not."""
+    judged_on = _pictures(each for each in case.trials if not each.facts.get("measured"))
+    level = alpha / max(1, len(judged_on))
+    every = {**_pictures(case.trials), **judged_on}
+    medians = {arm: (median(psnr, alpha=level), len(psnr)) for psnr, arm in every.items()}
+    found = {arm: medians[arm] for arm in judged_on.values()}
     worst = min(found.values(), key=lambda each: each[0].estimate, default=None)
     if any(each.interval.high < claim.at_least for each, _ in found.values()):
         verdict = Verdict.REFUTED
@@ -171,9 +173,18 @@ def _fidelity(case: Case, claim: Fidelity, *, alpha: float, resolution: float) -
                 "interval": list(each.interval),
                 "n": n,
             }
-            for arm, (each, n) in found.items()
+            for arm, (each, n) in medians.items()
         ),
     )
+
+
+def _pictures(trials: Iterable[Trials]) -> dict[tuple[float, ...], str]:
+    """PSNR of all games to the first arm that shows them."""
+    found: dict[tuple[float, ...], str] = {}
+    for each in trials:
+        if psnr := each.facts.get("psnr"):
+            found.setdefault(tuple(psnr), each.arm)
+    return found
 
 
 def _fidelity_reason(claim: Fidelity, worst: tuple[Median, int] | None, level: float) -> str:

@@ -83,7 +83,6 @@ class BrokenServers(RingShares):
     """Servers 0 and 1 get the same masks, and so on by pairs."""
 
     effect: ClassVar[str] = "A server knows another's mask: all but one see everything."
-    n: int = 3
     procedure: Procedure = field(default_factory=lambda: Procedure(stream=once_a_pair))
 
 
@@ -118,7 +117,6 @@ class BrokenChain(RingShares):
     """Masks follow from another server's."""
 
     effect: ClassVar[str] = "A server computes the others' masks from its own."
-    n: int = 3
     procedure: Procedure = field(default_factory=lambda: Procedure(split=masks_hashed))
 
 
