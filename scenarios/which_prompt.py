@@ -105,7 +105,7 @@ class WhichPrompt:
     accelerated: int = 40
     skewed: int = 120
     mentions: int = 48
-    published: int = 10
+    published: int = 6
     k: tuple[int, ...] = (5, 10)
 
     @property

@@ -24,6 +24,10 @@ TINY = [
     "--set=scenario.full_shadow=1",
     "--set=scenario.cheap_shadow=24",
     "--set=scenario.sessions=1",
+    "--set=scenario.follow_ups=6",
+    "--set=scenario.accelerated=4",
+    "--set=scenario.mentions=4",
+    "--set=scenario.published=2",
     "--set=defense.k=2",
     "--set=defense.steps=4",
 ]
