@@ -124,7 +124,7 @@ class Dual:
             for step, layers in opened.items()
             for number, inputs in layers.items()
         ]
-        gram, cross, spread = (sum(each[1:], each[0]) for each in zip(*parts, strict=True))
+        gram, cross, spread = (np.sum(each, axis=0) for each in zip(*parts, strict=True))
         return cls(gram=gram, cross=cross, spread=spread)
 
     def __call__(self, outputs: Floats) -> Floats:

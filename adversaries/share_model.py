@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -172,9 +172,13 @@ class ShareModel:
         output = sampling.predict(self.tapped(tap), latents, time, conditioning, self.guidance)
         return output, self.clean(latents, output, step)
 
+    def encoded(self, prompts: Sequence[str]) -> Conditioning:
+        """Conditioning of prompts; a process encodes a list of them once."""
+        return _encoded(self.target, tuple(prompts))
+
     def empty(self, count: int) -> Conditioning:
         """Conditioning of images without a prompt."""
-        return sampling.repeated(sampling.encode_prompts(self.pipe, [""]), count)
+        return sampling.repeated(self.encoded([""]), count)
 
     def clean(self, latents: Tensor, output: Tensor, step: int) -> Tensor:
         """The clean latent that a guided output means."""
@@ -198,6 +202,11 @@ class ShareModel:
     def nothing(self, games: int) -> Pictures:
         """The mean public picture, every time."""
         return self.shown.prior(games)
+
+
+@lru_cache(maxsize=64)
+def _encoded(target: Target, prompts: tuple[str, ...]) -> Conditioning:
+    return sampling.encode_prompts(sampling.open_denoiser(target), prompts)
 
 
 def _session(tap: Tap) -> Any:
