@@ -38,7 +38,7 @@ class Look:
     """One arm with what became of it.
 
     Attributes:
-        played: The arm.
+        played: The arm, one of a coalition.
         said: By the adversaries.
         trials: How it was judged.
     """
@@ -48,20 +48,19 @@ class Look:
     trials: Trials
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The coalition."""
+        return tuple(self.trials.facts["coalition"])
+
+    @property
     def servers(self) -> int:
-        """Members of the coalition."""
-        return len(self.trials.facts["coalition"])
+        """Its size."""
+        return len(self.members)
 
     @property
     def steps(self) -> int:
         """Steps that the coalition looked at."""
         return int(self.trials.facts["steps seen"])
-
-    @property
-    def strongest(self) -> bool:
-        """Whether the coalition has the last share."""
-        arm = self.played.arm
-        return isinstance(arm, CoalitionArm) and arm.members[-1] == arm.defense.servers[-1]
 
     @property
     def artists(self) -> list[str]:
@@ -74,31 +73,45 @@ class Look:
         """The adversary whose pictures are the most similar."""
         return max(self.artists, key=lambda name: similarity(self.trials, name))
 
+    @property
+    def gain(self) -> float:
+        """Similarity of the best adversary's pictures; none is less than any."""
+        return similarity(self.trials, self.best) if self.artists else -np.inf
+
 
 def shown(look: Look, looks: Sequence[Look], studio: Studio) -> Trials:
     """The trials of an arm, with the file of the report that goes with it, if any.
 
-    Pictures go with the games of all servers, the curve with a single server, and what is known
-    early with the last early look.
+    Pictures go with the games of all servers, the curve with the last single server, and what is
+    known early with the last early look.
     """
     arm, trials = look.played.arm, look.trials
-    if not isinstance(arm, CoalitionArm) or not look.strongest:
+    if not isinstance(arm, CoalitionArm):
         return trials
-    same = [e for e in looks if e.strongest and e.played.arm.defense == arm.defense]
-    whole = sorted((e for e in same if e.steps == arm.defense.steps), key=lambda e: e.servers)
+    same = [each for each in looks if each.played.arm.defense == arm.defense]
+    whole = [each for each in same if each.steps == arm.defense.steps]
     path = studio.setting.artifacts / slug(replace(arm, name=arm.defense.preset))
     seed, file = studio.setting.seed, None
     if arm.own and not arm.measured:
         asked = [secret.candidates[secret.real] for secret in look.played.secrets]
         pictures = studio.originals(look.played)
-        file = gallery(path.with_suffix(".png"), pictures, asked, whole)
-    elif look is whole[0]:
-        file = curve(path.with_name(f"{path.name}-curve.csv"), whole, seed)
+        file = gallery(path.with_suffix(".png"), pictures, asked, strongest(whole))
+    elif arm.members == arm.defense.servers[-1:] and not arm.seen:
+        file = curve(path.with_name(f"{path.name}-curve.csv"), strongest(whole), seed)
     elif arm.seen and look is same[-1]:
-        early = {e.servers for e in same if e.steps < arm.defense.steps}
-        watched = [e for e in same if e.servers in early]
+        early = {e.members for e in same if e.steps < arm.defense.steps}
+        watched = [e for e in same if e.members in early]
         file = steps(path.with_name(f"{path.name}-steps.csv"), watched, seed)
     return trials if file is None else replace(trials, facts={**trials.facts, "images": file})
+
+
+def strongest(looks: Sequence[Look]) -> list[Look]:
+    """Of each size the coalition with the most similar pictures, by size."""
+    best: dict[int, Look] = {}
+    for look in looks:
+        if look.servers not in best or look.gain > best[look.servers].gain:
+            best[look.servers] = look
+    return [best[servers] for servers in sorted(best)]
 
 
 def curve(path: Path, looks: Sequence[Look], seed: int) -> tuple[str, str]:
@@ -106,7 +119,7 @@ def curve(path: Path, looks: Sequence[Look], seed: int) -> tuple[str, str]:
 
     Args:
         path: File to write.
-        looks: The strongest coalition of each size.
+        looks: One coalition a size (see `strongest`).
         seed: Of the bootstrap.
 
     Returns:
@@ -119,7 +132,8 @@ def curve(path: Path, looks: Sequence[Look], seed: int) -> tuple[str, str]:
     return path.name, (
         "Similarity 1 - MSE / MSE_prior of the guessed picture, in pixels, against the number of "
         "servers that pool what they saw, with a 95 % bootstrap interval over games: 0 is an "
-        "attacker who saw nothing, 1 the undefended pipeline. Coalitions: "
+        "attacker who saw nothing, 1 the undefended pipeline. Of each size the coalition with the "
+        "most similar pictures: "
         + "; ".join(
             f"{look.servers}: {', '.join(look.trials.facts['coalition'])}" for look in looks
         )
@@ -179,7 +193,7 @@ def gallery(
         path: File to write.
         originals: What the client got, shape (games, height, width, 3).
         prompts: What it asked for.
-        looks: The strongest coalition of each size.
+        looks: One coalition a size (see `strongest`).
 
     Returns:
         The file's name and its caption; None if no adversary drew anything.

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.linear_reading import LinearReading
+from ..adversaries.mask_reuse import MaskReuse
 from ..adversaries.naive_decode import NaiveDecode
 from ..adversaries.plain_reading import PlainReading
+from ..adversaries.prompt_fit import PromptFit
 from ..adversaries.share_model import kinds
+from ..adversaries.text_reading import TextReading
 from ..defenses.claims import Claim, Fidelity, Hidden, Offload
 from ..defenses.ppidm.layers import PRESETS
 from ..defenses.ppidm.protocol import ALL_BUT_ONE, ONE_SERVER
@@ -120,19 +125,26 @@ class WhatDoColludingServersSee:
             yield _arm(base, defense.servers[n - size :], measured=measured)
         if measured:
             return
-        if defense.share == "real":  # in `ring` all are alike, in `partition` none is the last
-            for size in sorted({1, n - 1}):
-                yield _arm(base, defense.servers[:size], which="without the last")
+        for members in _others(defense):
+            # What one server sees is judged; of larger coalitions the best is shown.
+            judged = defense.share == "real" or len(members) == 1
+            which = f"({', '.join(party.rpartition('/')[2] for party in members)})"
+            yield _arm(base, members, which=which, measured=not judged)
         first = replace(base, games=max(2, games // 2))
         for size in WATCHED[defense.share](n):
             for seen in (steps for steps in self.early if steps < defense.steps):
                 yield _arm(first, defense.servers[n - size :], measured=True, seen=seen)
 
     def adversaries(self) -> Mapping[str, Adversary]:
-        """From adding up shares to optimisation."""
+        """From adding up shares to statistics of the attacker's own executions."""
         return {
             "plain reading": PlainReading(),
             "naive decode": NaiveDecode(),
+            "linear reading": LinearReading(),
+            "averaging": LinearReading(steps=0),
+            "text reading": TextReading(),
+            "prompt fit": PromptFit(),
+            "mask reuse": MaskReuse(),
         }
 
     def play(
@@ -171,6 +183,20 @@ class WhatDoColludingServersSee:
     def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
         """That all n servers of mode `ring` have every input."""
         return (recovered(defense, setting),) if defense.share == "ring" else ()
+
+
+def _others(defense: Any) -> Iterator[tuple[Party, ...]]:
+    """Coalitions of one, and of all but one, that differ from the last servers.
+
+    In mode `ring` none does: all are alike. In mode `real` those do that lack the last server, who
+    has no mask but the rest. In mode `partition` no two are alike.
+    """
+    n, servers = defense.n, defense.servers
+    for size in sorted({1, n - 1}) if defense.share != "ring" else ():
+        if defense.share == "real":
+            yield servers[:size]
+        else:
+            yield from (each for each in combinations(servers, size) if each != servers[n - size :])
 
 
 def _arm(
