@@ -256,7 +256,7 @@ def _claims(tests: Sequence[Test], *, slack: float, alpha: float) -> list[dict[s
 
 
 def _said(p_value: float, alpha: float) -> str:
-    return (Verdict.REFUTED if p_value <= alpha else Verdict.INCONCLUSIVE).value
+    return str((Verdict.REFUTED if p_value <= alpha else Verdict.INCONCLUSIVE).value)
 
 
 def _reason(test: Test) -> str:

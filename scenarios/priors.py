@@ -30,7 +30,7 @@ class Law:
         """Probability of each candidate, shape (candidates,), sums to 1."""
         space = AttributeSpace()
         odds = np.array([self._weight(values_of(text, space)) for text in candidates])
-        return odds / odds.sum()
+        return np.asarray(odds / odds.sum())
 
     def _weight(self, values: Mapping[str, set[int]]) -> float:
         weight = 1.0

@@ -116,13 +116,13 @@ def _by_frequency(
     """Sums of log(times real / times expected by chance), with one pseudo-count each."""
     real: defaultdict[tuple[str, int], float] = defaultdict(float)
     offered: defaultdict[tuple[str, int], float] = defaultdict(float)
-    scores = {}
+    scores: dict[int, Floats] = {}
     for number, block in enumerate(games.blocks):
         found = [(int(game), keys(int(game))) for game in block]
         odds = {key: np.log((real[key] + 1) / (offered[key] + 1)) for key in offered}
         for game, rows in found if number else ():
             told = [sum(odds.get(key, 0.0) for key in row) for row in rows]
-            scores[game] = np.round(np.array(told, dtype=np.float64), 9)
+            scores[game] = np.asarray(np.round(told, 9), dtype=np.float64)
         for game, rows in found:
             chosen, share = games.chosen(game), 1 / len(rows)
             for place, row in enumerate(rows):
@@ -140,7 +140,7 @@ def by_intersection(games: Games) -> dict[int, Floats]:
     later: defaultdict[int, list[int]] = defaultdict(list)
     for request, session in enumerate(games.requests.session.tolist()):
         later[session].append(request)
-    scores = {}
+    scores: dict[int, Floats] = {}
     for game in games.played.tolist():
         mine, scored = later[game], np.zeros(len(games.texts(game)))
         for request in mine[1:]:
@@ -216,13 +216,13 @@ def _ridge(games: Games, expand: Scores, *, columns: int) -> dict[int, Floats]:
     """Scores from least squares with a small penalty, sums carried from block to block."""
     width = expand(int(games.blocks[0][0])).shape[1]
     gram, moment = np.eye(width), np.zeros((width, columns))
-    scores = {}
+    scores: dict[int, Floats] = {}
     for number, block in enumerate(games.blocks):
         tables = [(int(game), expand(int(game))) for game in block]
         weights = np.linalg.solve(gram, moment)
         for game, table in tables if number else ():
             told = (table @ weights).reshape(-1)[: len(games.texts(game))]
-            scores[game] = np.round(told, 9)
+            scores[game] = np.asarray(np.round(told, 9), dtype=np.float64)
         for x, y in _pairs(games, tables, columns):
             gram += x.T @ x
             moment += x.T @ y

@@ -59,12 +59,12 @@ def check(
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
         setting = setting_of(config, folder, progress)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
-        every = {kind: _contest(scenario, kind(), adversaries) for kind in (Plain, *kinds)}
-        trials = trials_of(list(every.values()), config, folder, setting)
-        reference = trials[every[Plain].games]
+        plain = _contest(scenario, Plain(), adversaries)
+        every = [_contest(scenario, kind(), adversaries) for kind in kinds]
+        trials = trials_of([plain, *every], config, folder, setting)
+        reference = trials[plain.games]
         findings = []
-        for kind in kinds:
-            each = every[kind]
+        for kind, each in zip(kinds, every, strict=True):
             finding = each.finding(trials[each.games], reference, alpha=alpha, exact=(), **shared)
             findings.append(_expected(finding, kind))
     return tuple(findings)
