@@ -10,15 +10,16 @@ which none should be refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from latentleak.audits.statistics import clopper_pearson
+from latentleak.defenses.obclip import declared
 from latentleak.defenses.obclip.detector import Kind
 from latentleak.defenses.obclip.grammar import DetectionError
 from latentleak.defenses.obclip.lexicon import DEFAULT_SPACE
 from latentleak.defenses.obclip.template import template_of
 from latentleak.defenses.obclip.training import labelled
-from latentleak.defenses.obclip.vocabulary import words
+from latentleak.defenses.obclip.vocabulary import AGE_MARKS, NAMES, ORIGINS, words
 from latentleak.defenses.seeds import stream
 
 GENDER = words("""
@@ -100,6 +101,12 @@ def recall(terms: Iterable[str], kind: Kind, *, trained: bool) -> Found:
     return sum(found(p, w, trained=trained) for p, w in prompts), len(prompts)
 
 
+def total(terms: Mapping[Kind, Iterable[str]], *, trained: bool) -> Found:
+    """Found, and asked for, over all kinds."""
+    counts = [recall(members, kind, trained=trained) for kind, members in terms.items()]
+    return sum(hits for hits, _ in counts), sum(n for _, n in counts)
+
+
 def false_alarms(count: int, *, trained: bool) -> Found:
     """Plain prompts that are refused or changed, of `count` drawn ones."""
     rng, terms = stream(0, "plain prompts"), sorted(PLAIN)
@@ -125,7 +132,7 @@ def row(name: str, measure: Callable[[bool], Found]) -> str:
 
 
 def main() -> None:
-    """Print the table of `docs/obclip.md`."""
+    """Print the table of `docs/obclip-candidates.md`."""
     unseen = {Kind.GENDER: GENDER, Kind.AGE: AGE, Kind.ORIGIN: ORIGIN, Kind.NAME: NAME}
     listed = labelled()
     seen = frozenset(word for members in listed.values() for word in members)
@@ -135,7 +142,18 @@ def main() -> None:
     print("| words | prompts | rules alone | with the detector |\n|---|---|---|---|")
     for kind, terms in unseen.items():
         print(row(f"{kind.value}, unlisted", lambda t, k=kind, w=terms: recall(w, k, trained=t)))
+    rules = {
+        Kind.GENDER: {form for nouns in declared.GENDER.nouns for form in nouns},
+        Kind.AGE: {mark for mark in AGE_MARKS if mark.isalpha()},
+        Kind.ORIGIN: ORIGINS,
+        Kind.NAME: NAMES,
+    }
+    print(row("all of these", lambda t: total(unseen, trained=t)))
+    print(row("all kinds, listed", lambda t: total(rules, trained=t)))
     print(row("plain prompts changed or refused", lambda t: false_alarms(2000, trained=t)))
+    (hits, n), (wrong, plain) = total(unseen, trained=True), false_alarms(2000, trained=True)
+    precision = (hits / n) / (hits / n + wrong / plain)
+    print(f"precision, as many prompts with an unlisted word as plain ones: {precision:.3f}")
 
 
 if __name__ == "__main__":

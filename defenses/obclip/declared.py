@@ -129,6 +129,8 @@ GENDER_NOUNS = (
     "sorceress sorcerer",
     "godmother godfather",
     "stepmother stepfather",
+    "stepdaughter stepson",
+    "stepsister stepbrother",
     "schoolmistress schoolmaster",
     "lass lad",
     "gal guy",
@@ -251,10 +253,8 @@ AGE = Attribute(
 ETHNICITY = Attribute(
     name="ethnicity",
     values=("caucasian", "african", "asian", "indian", "european"),
-    adjectives=(
-        ("caucasian", "african", "asian", "indian", "european"),
-        ("caucasians", "africans", "asians", "indians", "europeans"),
-    ),
+    adjectives=(("caucasian", "african", "asian", "indian", "european"),),
+    nouns=(("caucasians", "africans", "asians", "indians", "europeans"),),
     aliases=(("african-american", "african"), ("east asian", "asian"), ("south asian", "indian")),
     colors=(("white", "caucasian"), ("black", "african")),
     marks=ETHNICITY_MARKS,

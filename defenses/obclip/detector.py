@@ -3,7 +3,8 @@
 Multinomial logistic regression over (1) log-probabilities of the word alone, learned from public
 word vectors and shipped for 130,000 words; (2) its first and last letters, hashed; (3) the three
 words on either side, hashed. Declared words and pronouns are masked, so that what it says is the
-same for all candidates of a prompt. `training` makes it; `docs/obclip.md` says how well it does.
+same for all candidates of a prompt. `training` makes it; `docs/obclip-candidates.md` says how
+well it does.
 """
 
 from __future__ import annotations

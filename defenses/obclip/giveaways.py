@@ -9,8 +9,8 @@ from __future__ import annotations
 from .detector import Kind
 from .grammar import DetectionError
 from .lexicon import AGE, ETHNICITY, FUNCTION_WORDS, GENDER, SKIN_TONE, AttributeSpace
-from .reading import Head, Reading
-from .vocabulary import FOREIGN, FOREIGN_FUNCTION, NAMES, SURNAMES, TITLES, words
+from .reading import Head, Reading, compound_of
+from .vocabulary import FOREIGN, FOREIGN_FUNCTION, NAMES, SURNAMES, THINGS, TITLES, words
 
 _MADE_BY = words("painting painted drawing drawn photo photographed art artwork directed designed")
 _SHOWN_BY_NAMES = (GENDER.name, ETHNICITY.name, SKIN_TONE.name)
@@ -45,16 +45,19 @@ def check_giveaways(reading: Reading) -> None:
 
 def _by_rule(reading: Reading, index: int) -> str | None:
     token, space = reading.tokens[index], reading.space
+    if (stem := compound_of(token.key)) and stem in space.entries:
+        return space.entries[stem][0].names[0]
     if token.kind == "gap" or index in reading.mentions or token.noun:
         return None
     if token.key in space.marks:
-        thing = reading.head(index)[0] is Head.THING
         said_of_thing = reading.is_predicate(index) and reading.of_thing(index)
-        return None if thing or said_of_thing else space.marks[token.key]
+        return None if said_of_thing or _modifies_thing(reading, index) else space.marks[token.key]
     if token.key in space.origins:
-        return space.origins[token.key] if reading.about_person(index) else None
-    if token.kind == "span" and AGE.name in space.values:
-        return AGE.name
+        plural = token.key.removesuffix("s") in space.origins.keys() - {token.key}
+        about = plural or reading.about_person(index)
+        return space.origins[token.key] if about else None
+    if token.kind == "span" or _is_age(reading, index):
+        return _first_hidden(space, (AGE.name,))
     if token.key in NAMES and not _is_credit(reading, index):
         return _first_hidden(space, _SHOWN_BY_NAMES)
     if token.key in FOREIGN:
@@ -68,9 +71,25 @@ def _by_detector(reading: Reading, index: int) -> str | None:
         return _first_hidden(reading.space, _SHOWN_BY_NAMES)
     if kind is Kind.ORIGIN and reading.about_person(index):
         return _first_hidden(reading.space, (ETHNICITY.name, SKIN_TONE.name))
-    if kind in (Kind.GENDER, Kind.AGE) and reading.head(index)[0] is not Head.THING:
+    if kind in (Kind.GENDER, Kind.AGE) and not _modifies_thing(reading, index):
         return _first_hidden(reading.space, (kind.value,))
     return None
+
+
+def _modifies_thing(reading: Reading, index: int) -> bool:
+    """`bearded dragon`: a noun that a list holds; an unknown word may be a verb."""
+    head, at = reading.head(index)
+    return head is Head.THING and reading.word(at) in THINGS
+
+
+def _is_age(reading: Reading, index: int) -> bool:
+    """`a woman of 45`, `woman, 45, smiling`."""
+    if reading.tokens[index].kind != "number":
+        return False
+    before, ends = reading.tokens[index - 1].text, reading.word(index + 2) in FUNCTION_WORDS | {""}
+    ends = ends or reading.tokens[index + 1].text != " "
+    of = before == " " and reading.word(index - 2) == "of" and index - 4 in reading.persons
+    return ends and (of or (before == ", " and index - 2 in reading.persons))
 
 
 def _first_hidden(space: AttributeSpace, names: tuple[str, ...]) -> str | None:

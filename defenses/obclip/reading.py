@@ -165,12 +165,17 @@ class Reading:
                 thing = at
             elif any(entry.names == (GENDER.name,) for entry in self.tokens[at].entries):
                 female = at
-            elif not loose and not self.tokens[at].entries and not _MODIFIER.fullmatch(word):
+            elif not (loose or self.tokens[at].entries or self._is_no_noun(index, word)):
                 unknown = at
         if thing < 0 and female >= 0:
             return Head.PERSON, female
         thing = max(thing, unknown)
         return (Head.THING, thing) if thing >= 0 else (Head.NOTHING, index)
+
+    def _is_no_noun(self, index: int, word: str) -> bool:
+        """`smiling`, and the verb of `an asian waits`: no plural follows `a`."""
+        verb = word.endswith("s") and self.word(index - 2) in ("a", "an", "one", "every", "this")
+        return verb or _MODIFIER.fullmatch(word) is not None
 
     def is_predicate(self, index: int) -> bool:
         """Whether token `index` is said of something before it: `is old`, `looks very old`."""
@@ -330,6 +335,12 @@ def _compound(word: str, space: AttributeSpace) -> tuple[Entry, ...]:
     forms = tuple(match["stem"] + end for end in ends)
     value = ends.index(match["end"])
     return (Entry((GENDER.name,), forms, value, About.ALWAYS, noun=True),)
+
+
+def compound_of(word: str) -> str:
+    """`old` of `oldman`; empty if the word is no compound of man or woman."""
+    match = _man(word)
+    return match["stem"] if match else ""
 
 
 def _man(word: str) -> re.Match[str] | None:

@@ -18,23 +18,17 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from dataclasses import dataclass
 
 from .giveaways import check_giveaways, check_language
 from .grammar import DetectionError, article, plain
-from .lexicon import FUNCTION_WORDS, GENDER, OBLIQUE, PRONOUNS, AttributeSpace
+from .lexicon import AGE, FUNCTION_WORDS, GENDER, OBLIQUE, PRONOUNS, AttributeSpace
 from .reading import PRONOUN_WORDS, Head, Mention, Reading, read
 
 __all__ = ["Article", "DetectionError", "Slot", "Template", "template_of"]
 
 Key = tuple[int | None, str]
 """A person's token (None: nobody named) and an attribute."""
-
-_BARE_AGE = re.compile(
-    r"\b(?P<article>an?) (?P<age>young|old|elderly|middle[- ]aged|[a-z\d]+[- ]years?[- ]old)"
-    r"(?=$|[,.;:!?]| (?:and|with|in|on|at|of|by|from|near|who|is|was|wearing|holding|smiling)\b)"
-)
 
 
 @dataclass(frozen=True)
@@ -128,9 +122,22 @@ def template_of(
     """
     text = plain(prompt)
     check_language(text)
-    reading = read(_BARE_AGE.sub(r"\g<0> person", text), space, trained=trained)
+    reading = read(text, space, trained=trained)
+    if text != (completed := _completed(reading)):
+        reading = read(completed, space, trained=trained)
     check_giveaways(reading)
     return _Builder(reading, pronouns=pronouns and space.hides_gender).template()
+
+
+def _completed(reading: Reading) -> str:
+    """The text with `an elderly` and `a 30-year-old` made `an elderly person` and so on."""
+    text = ""
+    for index, token in enumerate(reading.tokens):
+        mention = reading.mentions.get(index)
+        bare = mention is not None and mention.entry.names == (AGE.name,) and not token.noun
+        bare = bare and reading.word(index - 2) in ("a", "an")
+        text += token.text + " person" * (bare and reading.head(index)[0] is Head.NOTHING)
+    return text
 
 
 class _Builder:

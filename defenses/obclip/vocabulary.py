@@ -13,9 +13,9 @@ def words(text: str) -> frozenset[str]:
 
 
 PERSONS = words("""
-person persons people human humans individual individuals crowd couple couples family families
-figure figures character characters model models stranger strangers friend friends lover lovers
-parent parents grandparent grandparents sibling siblings twin twins relative spouse partner
+dr prof person persons people human humans individual individuals crowd couple couples family
+families figure figures character characters model models stranger strangers friend friends lover
+lovers parent parents grandparent grandparents sibling siblings twin twins relative spouse partner
 partners cousin cousins neighbor neighbour colleague colleagues passerby pedestrian pedestrians
 citizen citizens resident residents tourist tourists traveler traveller travelers visitor visitors
 guest guests patient patients client clients customer customers member members leader leaders
@@ -46,16 +46,16 @@ graduates expert
 """Nouns for a person that leave gender, age and origin open."""
 
 THINGS = words("""
-house houses home homes building buildings tower towers castle palace church cathedral temple
-mosque barn cabin cottage hut bridge wall walls door doors window windows roof floor stairs room
-rooms kitchen bedroom bathroom library office shop store market restaurant cafe bar pub hotel hall
-museum theater theatre school university hospital factory farm garden gardens park forest woods
-tree trees flower flowers rose roses grass leaf leaves bush plant plants oak pine willow mountain
-mountains hill hills valley canyon cliff cave desert beach ocean sea lake river stream waterfall
-island coast shore sky cloud clouds sun moon star stars rain snow storm fog mist fire ice water
-wave waves sand stone stones rock rocks field fields meadow road roads street streets alley path
-city cities town towns village villages country world land landscape car cars truck bus train
-trains tram bike bicycle bicycles motorcycle boat boats ship ships plane airplane aircraft
+van vans house houses home homes building buildings tower towers castle palace church cathedral
+temple mosque barn cabin cottage hut bridge wall walls door doors window windows roof floor stairs
+room rooms kitchen bedroom bathroom library office shop store market restaurant cafe bar pub hotel
+hall museum theater theatre school university hospital factory farm garden gardens park forest
+woods tree trees flower flowers rose roses grass leaf leaves bush plant plants oak pine willow
+mountain mountains hill hills valley canyon cliff cave desert beach ocean sea lake river stream
+waterfall island coast shore sky cloud clouds sun moon star stars rain snow storm fog mist fire
+ice water wave waves sand stone stones rock rocks field fields meadow road roads street streets
+alley path city cities town towns village villages country world land landscape car cars truck bus
+train trains tram bike bicycle bicycles motorcycle boat boats ship ships plane airplane aircraft
 helicopter rocket spaceship wagon carriage vehicle engine wheel dog dogs puppy cat cats kitten
 horse horses cow cows sheep goat pig chicken duck goose bird birds eagle owl raven crow swan wolf
 wolves fox bear bears lion lions tiger tigers elephant elephants monkey rabbit deer mouse rat
@@ -84,12 +84,12 @@ lantern collar belt horse pearl pearls diamond chess piano marble
 """Nouns for what is not a person: `old house` says nothing about anybody."""
 
 BODY = words("""
-face faces body bodies hand hands head features appearance smile looks cheek cheeks forehead chin
-hair eyes arm arms leg legs skin
+haired eyed faced legged handed bodied face faces body bodies hand hands head features appearance
+smile looks cheek cheeks forehead chin hair eyes arm arms leg legs skin
 """)
 """Parts of a person: `an old face` is about somebody."""
 
-SKIN = frozenset({"skin", "skinned", "complexion", "skintone", "complected"})
+SKIN = words("skin skinned complexion skintone complected face faces")
 PORTRAITS = words("portrait portraits headshot selfie mugshot face faces body")
 """Words that promise a person where no noun names one."""
 
@@ -104,6 +104,8 @@ NOT_PERSONS = (
     "age old",
     "black and white",
     "king size",
+    "king cobra",
+    "lady bug",
     "queen size",
     "king bed",
     "queen bed",
@@ -190,6 +192,11 @@ GENDER_MARKS = (
     "sideburns",
     "mutton chops",
     "five o'clock shadow",
+    "five oclock shadow",
+    "o'clock shadow",
+    "oclock shadow",
+    "santa",
+    "santa claus",
     "5 o'clock shadow",
     "facial hair",
     "clean shaven",

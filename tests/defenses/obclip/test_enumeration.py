@@ -154,6 +154,11 @@ GOLDEN = {
         "a middle-aged person with a hat",
         "an old person with a hat",
     ),
+    "a young and tired nurse": (
+        "a young and tired nurse",
+        "a middle-aged and tired nurse",
+        "an old and tired nurse",
+    ),
     "a white man by a white wall near an old house": (
         "a caucasian woman by a white wall near an old house",
         "a caucasian man by a white wall near an old house",

@@ -16,6 +16,10 @@ REFUSED = {
     "a baby in a crib": "baby",
     "a woman with grey hair": "grey hair",
     "an american in paris": "american",
+    "an american waits at a stop": "american",
+    "two americans wait": "americans",
+    "a teenager waits at a stop": "teenager",
+    "two teenagers wait": "teenagers",
     "the nurse is japanese": "japanese",
     "a latina chef": "latina",
     "priya smiling": "priya",
@@ -23,6 +27,11 @@ REFUSED = {
     "standing by john": "john",
     "a woman aged 30": "aged 30",
     "mr. patel": "patel",
+    "a woman of 45 in the rain": "45",
+    "nurse, 45, smiling": "45",
+    "an oldman": "oldman",
+    "santa in the snow": "santa",
+    "a 5 o'clock shadow": "5 o'clock shadow",
 }
 ALLOWED = (
     "a bearded dragon on a rock",
@@ -35,6 +44,8 @@ ALLOWED = (
     "a street in san diego with a nurse",
     "a photo of a nurse in virginia",
     "mrs. smith in the rain",
+    "dr. smith in the rain",
+    "a photo of 12 nurses, 2 dogs",
     "1920s style photo of a nurse",
 )
 

@@ -20,6 +20,8 @@ ABOUT = {
     "portrait, old, asian": "old asian",
     "the elderly": "elderly",
     "an asian": "asian",
+    "an asian waits at a stop": "asian",
+    "two asians wait": "asians",
     "a vintage style, old": "",
     "a white man": "white man",
     "a white wall behind a man": "man",
