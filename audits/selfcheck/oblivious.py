@@ -48,7 +48,7 @@ def check(
     Args:
         seed: Of every random stream.
         alpha: Of each audit.
-        scenario: Sizes of the games.
+        scenario: Sizes of the games; a broken copy plays half of the cheap ones.
         kinds: Copies to audit; `ObClip` itself is the honest one.
         sealed: Adversaries in processes of their own.
         progress: Shows how far it is.
@@ -60,7 +60,7 @@ def check(
         setting = setting_of(config, folder, progress)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
         plain = _contest(scenario, Plain(), adversaries)
-        every = [_contest(scenario, kind(), adversaries) for kind in kinds]
+        every = [_contest(_sized(scenario, kind), kind(), adversaries) for kind in kinds]
         trials = trials_of([plain, *every], config, folder, setting)
         reference = trials[plain.games]
         findings = []
@@ -68,6 +68,13 @@ def check(
             finding = each.finding(trials[each.games], reference, alpha=alpha, exact=(), **shared)
             findings.append(_expected(finding, kind))
     return tuple(findings)
+
+
+def _sized(scenario: WhichPrompt, kind: type[ObClip]) -> WhichPrompt:
+    """It takes fewer games to find a mistake than to say that there is none."""
+    if kind is ObClip:
+        return scenario
+    return replace(scenario, cheap_games=scenario.cheap_games // 2)
 
 
 def _contest(scenario: WhichPrompt, defense: Any, adversaries: Mapping[str, Adversary]) -> Contest:

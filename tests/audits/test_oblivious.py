@@ -48,7 +48,7 @@ def test_every_broken_copy_is_refuted_and_the_honest_one_is_not(
 ) -> None:
     """Before a server that does not denoise: no mistake of these shows in the latents."""
     monkeypatch.setattr(ObClipServer, "generate", _undenoised)
-    few = replace(SMALL, cheap_games=24, cheap_shadow=24)
+    few = replace(SMALL, cheap_games=48, cheap_shadow=24)
     for finding in check(scenario=few, alpha=1e-2, kinds=BROKEN, sealed=False):
         assert finding.verdict is Verdict.REFUTED, finding.id
         assert not finding.surprising
