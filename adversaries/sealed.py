@@ -141,8 +141,9 @@ def _play(
 ) -> dict[str, Guesses]:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
         root = Path(folder)
+        stored: dict[int, Path] = {}
         for number, job in enumerate(jobs):
-            _store(job, root / str(number))
+            _store(job, root / str(number), stored)
         spec = Spec.of(adversary)
         work = {
             "path": spec.path,
@@ -193,9 +194,15 @@ def _said(folder: Path) -> Guesses:
     )
 
 
-def _store(job: Job, folder: Path) -> None:
+def _store(job: Job, folder: Path, stored: dict[int, Path]) -> None:
+    """Write a job; views that the same adversary was already given are there a second time."""
     folder.mkdir()
-    job.views.save(folder / "views")
+    path = folder / "views"
+    if (same := stored.get(id(job.views))) is None:
+        job.views.save(path)
+        stored[id(job.views)] = path
+    else:
+        os.link(same, path)
     job.auxiliary.save(folder)
     swap = None if job.swap is None else [int(i) for i in job.swap]
     (folder / "task.json").write_text(json.dumps({"seed": job.seed, "swap": swap}))

@@ -6,13 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..defenses.views import Rule, Views
 from ..defenses.wire import CLIENT, Message, Party
 from .contract import Setting
 from .drawn import Drawn, DrawnArm, play
-from .games import Secret
+from .games import Secret, slug
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,12 @@ def play_once(
     return play(arm, secrets, frozenset(arm.members), setting, tap)
 
 
-def resolved(played: Sequence[Drawn | Part]) -> list[Drawn]:
+def resolved(played: Sequence[Drawn | Part], work: Path) -> list[Drawn]:
     """Every arm with the views of its coalition, in the given order.
+
+    Args:
+        played: Arms of any number of defences.
+        work: Folder in which views are written, once for all adversaries.
 
     Raises:
         ValueError: If the executions that an arm looks at were not played.
@@ -75,7 +80,7 @@ def resolved(played: Sequence[Drawn | Part]) -> list[Drawn]:
                 raise ValueError(
                     f"arm {arm.name!r} looks at games that no arm of all servers plays"
                 )
-            found.append(whole.part(arm))
+            found.append(whole.part(arm, work))
         elif isinstance(each, Drawn):
             found.append(each)
     return found
@@ -90,19 +95,22 @@ class _Whole:
         self._facts["tap"] = tap_of(played.views)
         self._seen: dict[tuple[Party, ...], Views] = {}
 
-    def part(self, arm: CoalitionArm) -> Drawn:
+    def part(self, arm: CoalitionArm, work: Path) -> Drawn:
         """The first games as a coalition saw them."""
         if arm.members not in self._seen:
             self._seen[arm.members] = seen_of(self._played.views, arm)
         views = self._seen[arm.members].take(range(arm.games))
         if arm.seen:
             views = views.select(until(arm.seen))
+        path = work / f"{slug(arm)}.views"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        views.save(path)
         return replace(
             self._played,
             arm=arm,
             secrets=self._played.secrets[: arm.games],
             latents=self._played.latents[: arm.games],
-            views=views,
+            views=Views.load(path),
             facts={**self._facts, **_facts(arm)},
         )
 

@@ -168,7 +168,7 @@ class WhatDoColludingServersSee:
         setting: Setting,
     ) -> tuple[Trials, ...]:
         """Hand the views of all coalitions to every adversary, and compare."""
-        every = resolved(played)
+        every = resolved(played, setting.work)
         heard = hear(every, adversaries, self.threat_model, setting)
         studio = Studio(setting)
         looks = []

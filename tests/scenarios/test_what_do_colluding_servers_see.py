@@ -64,7 +64,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
 
 
 def of_mode(judged: Mapping[str, Any], mode: str) -> list[tuple[CoalitionArm, Trials]]:
-    pairs = zip(resolved(judged["played"]), judged["trials"], strict=True)
+    pairs = zip(resolved(judged["played"], judged["setting"].work), judged["trials"], strict=True)
     found = [(each.arm, trials) for each, trials in pairs]
     return [(arm, trials) for arm, trials in found if arm.defense == replace(MODES[mode], steps=3)]
 
@@ -94,7 +94,7 @@ def test_a_part_is_the_tapped_requests_of_its_members(mode: str, tmp_path: Path)
     arms = [replace(arm, games=2) for arm in arms_of(MODES[mode])]
     tap = frozenset({"layer-000", "layer-007"})
     secrets = draw(arms[0], setting.seed)
-    parts = resolved([play_once(arm, secrets, tap, setting) for arm in arms])
+    parts = resolved([play_once(arm, secrets, tap, setting) for arm in arms], tmp_path)
     assert [part.arm for part in parts] == arms
     for game, secret in enumerate(secrets):
         seed = drawn.seed_of(arms[0], setting, game)
@@ -129,12 +129,14 @@ def test_the_tap_drops_nothing_that_an_adversary_reads(
     arm = replace(arms_of(replace(MODES[mode], preset=preset))[1], games=2)
     whole = replace(arm, members=arm.defense.servers)
     tapped, everything = (
-        resolved([play, arm])[1]
-        for play in (
-            SMALL.play(whole, {}, setting),
-            play_once(
-                whole, draw(whole, setting.seed), EVERYTHING, replace(setting, work=tmp_path)
-            ),
+        resolved([play, arm], tmp_path / str(number))[1]
+        for number, play in enumerate(
+            (
+                SMALL.play(whole, {}, setting),
+                play_once(
+                    whole, draw(whole, setting.seed), EVERYTHING, replace(setting, work=tmp_path)
+                ),
+            )
         )
     )
     adversaries = {k: a for k, a in SMALL.adversaries().items() if a.reads & EVERYTHING}
@@ -151,10 +153,10 @@ def test_the_tap_drops_nothing_that_an_adversary_reads(
             np.testing.assert_array_equal(one.images, other.images)
 
 
-def test_arms_that_look_at_games_nobody_played_are_refused() -> None:
+def test_arms_that_look_at_games_nobody_played_are_refused(tmp_path: Path) -> None:
     arm = next(arm for arm in arms_of(MODES["ring"]) if not arm.own)
     with pytest.raises(ValueError, match="no arm of all servers"):
-        resolved([arm])
+        resolved([arm], tmp_path)
 
 
 def test_presets_sizes_and_early_looks_are_all_there() -> None:
@@ -247,7 +249,11 @@ def test_curves_and_pictures_are_written(judged: Mapping[str, Any]) -> None:
 def test_the_standard_run_is_the_protected_one_without_servers(
     judged: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    whole = next(each for each in resolved(judged["played"]) if each.arm.defense.share == "ring")
+    whole = next(
+        each
+        for each in resolved(judged["played"], judged["setting"].work)
+        if each.arm.defense.share == "ring"
+    )
     exact = replace(
         whole,
         latents=standard_run.latents(whole, judged["setting"], cache=tmp_path).numpy()[:, None],
