@@ -57,6 +57,7 @@ def _curve(
         "n": len(trials.truth),
         "coalition": coalitions.size(trials),
         "servers": coalitions.servers(trials),
+        "along": [f"servers, {trials.arm.partition(',')[0]}", coalitions.size(trials)],
         "floor": 0.0,
         "ceiling": 1.0,
     }
