@@ -128,7 +128,7 @@ def _spans(layout: Layout) -> list[tuple[int, int]]:
 
 def _heads(attn: Any, projected: Tensor) -> Tensor:
     """`(batch, length, heads * depth)` to `(batch, heads, length, depth)`."""
-    return projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+    return torch.as_tensor(projected.unflatten(-1, (attn.heads, -1)).transpose(1, 2))
 
 
 def _side_by_side(value: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def _side_by_side(value: Tensor) -> Tensor:
 
 def _one_above_the_other(merged: Tensor, rows: int) -> Tensor:
     """The inverse of `_side_by_side`."""
-    return merged[0].unflatten(-1, (rows, -1)).permute(2, 0, 1, 3)
+    return torch.as_tensor(merged[0].unflatten(-1, (rows, -1)).permute(2, 0, 1, 3))
 
 
 def _out(attn: Any, attended: Tensor) -> Tensor:

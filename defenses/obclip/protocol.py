@@ -27,9 +27,11 @@ from ..protocol import Output
 from ..seeds import stream
 from ..wire import Party, Server, Wire
 from .acceleration import PRESETS, Acceleration
+from .enumeration import check_closed
+from .grammar import DetectionError
 from .lexicon import AttributeSpace
 from .procedure import Procedure
-from .template import DetectionError
+from .template import template_of
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -144,9 +146,10 @@ class ObClip:
         """The full candidate set of a prompt in canonical order: what the claim is about.
 
         Raises:
-            DetectionError: If there is nothing to hide or too much to enumerate.
+            DetectionError: If there is nothing to hide, too much to enumerate, or a word in the way
+                of a set that is the same for all its members.
         """
-        template = Procedure().substitute(secret, self.space)
+        template = template_of(secret, self.space)
         if template.size < 2:
             raise DetectionError(
                 f"prompt={secret!r} holds no declared attribute, so there is nothing to hide it "
@@ -157,6 +160,7 @@ class ObClip:
                 f"prompt={secret!r} has {template.size} candidates, more than max_candidates="
                 f"{self.max_candidates}: raise it, or declare fewer attributes in space="
             )
+        check_closed(template, self.space)
         return template.candidates()
 
     def client(self, target: Target, secret: str, wire: Wire, seed: int) -> Output:
