@@ -47,8 +47,9 @@ def play_ahead(
 ) -> None:
     """Play the arms of contests side by side, where that is of use.
 
-    It is not for a single arm, on a single core, for models that have more to do than one core, or
-    where clocks are read. What fails here is left undone, and fails again where it is reported.
+    It is not for contests that the configuration alone does not give, for a single arm, on a
+    single core, for models that have more to do than one core, or where clocks are read. What
+    fails here is left undone, and fails again where it is reported.
 
     Args:
         group: `games` to contest, all of one scenario.
@@ -57,8 +58,10 @@ def play_ahead(
         progress: Shows how far it is.
     """
     waiting: SimpleQueue[Arm] = SimpleQueue()
+    parallel = any(getattr(each.scenario, "parallel", False) for each in group.values())
+    rebuilt = _rebuilt(config) if parallel else {}
     for games, each in group.items():
-        if getattr(each.scenario, "parallel", False):
+        if each == rebuilt.get(games):
             for number, arm in enumerate(each.scenario.arms(each.defense, config.profile)):
                 if not getattr(arm, "timed", False):
                     waiting.put((games, number))
@@ -81,6 +84,13 @@ def play_ahead(
                 if pipe is not None:
                     with suppress(BrokenPipeError):
                         pipe.close()
+
+
+def _rebuilt(config: RunConfig) -> dict[str, Contest]:
+    """The contests of a configuration, as a process builds them that knows nothing else."""
+    from .contest import contests, scenarios_of
+
+    return {each.games: each for each in contests(config, scenarios_of(config))}
 
 
 def _started(errors: IO[str]) -> subprocess.Popen[str]:
@@ -128,12 +138,11 @@ def main() -> None:
 
 
 def _serve(requests: IO[str], answers: IO[str]) -> None:
-    from .contest import contests, scenarios_of
     from .engine import setting_of
 
     first = json.loads(requests.readline())
     config = RunConfig.of(first["config"])
-    every = {each.games: each for each in contests(config, scenarios_of(config))}
+    every = _rebuilt(config)
 
     def progress(label: str, done: int, total: int) -> None:
         _say(answers, (label, done, total))

@@ -57,7 +57,14 @@ def _curve(
         "n": len(trials.truth),
         "coalition": coalitions.size(trials),
         "servers": coalitions.servers(trials),
-        "along": [f"servers, {trials.arm.partition(',')[0]}", coalitions.size(trials)],
+        **_place(trials),
         "floor": 0.0,
         "ceiling": 1.0,
     }
+
+
+def _place(trials: Trials) -> dict[str, Any]:
+    """Where on the collusion curve of its preset an arm lies; early looks lie on none."""
+    if trials.facts.get("steps seen") != trials.facts.get("steps"):
+        return {}
+    return {"along": [f"servers, {trials.arm.partition(',')[0]}", coalitions.size(trials)]}
