@@ -24,6 +24,7 @@ class Question(str, enum.Enum):
     WHICH_PROMPT = "which-prompt"
     WHICH_ATTRIBUTES = "which-attributes"
     WHICH_ROW_WAS_PUBLISHED = "which-row-was-published"
+    SAME_PROMPT = "same-prompt"
     WAS_IT_USED = "was-it-used"
     WHICH_RECORD = "which-record"
     WHAT_WAS_DRAWN = "what-was-drawn"

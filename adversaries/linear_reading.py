@@ -13,7 +13,8 @@ from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .own_executions import Executions, executions
 from .own_views import Opened, imitated, informative, maps
-from .share_inputs import Inputs, at_step, read, seen_steps
+from .share_inputs import Inputs, at_step, seen_steps
+from .share_latent import read_ends
 from .share_model import ShareModel
 from .share_views import LAYERS, Floats
 
@@ -68,7 +69,7 @@ class LinearReading:
         if aux.candidates is None:
             raise ValueError("LinearReading needs the fact candidates")
         model = ShareModel.open(aux, views)
-        opened = {number: read(model, views, number) for number in model.ends}
+        opened = read_ends(model, views)
         steps = seen_steps(opened)[-self.steps :]
         seen = informative({step: at_step(opened, step) for step in steps})
         pictures = model.nothing(len(views))
@@ -90,15 +91,27 @@ def final_latents(
         opened: Inputs that say something, by step and request group.
         rng: Of the noise under which the second estimate is learned.
     """
-    final, dual = own.final.double().numpy(), Dual.of(model, own, opened)
-    first = [dual.without_own(final, rng), dual(final)]
-    last = opened[max(opened)]
-    seen = [imitated(model, own, last, max(opened), rng), last]
-    both = [
-        np.concatenate([guess, maps(model, inputs)], axis=1)
-        for guess, inputs in zip(first, seen, strict=True)
-    ]
-    return pointwise(both[0], final, both[1])
+    taught, asked = features(model, own, opened, rng)
+    return pointwise(taught, own.final.double().numpy(), asked)
+
+
+def features(
+    model: ShareModel, own: Executions, opened: Opened, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """What the second estimate looks at: the first one, and the last step's inputs (`maps`).
+
+    Returns:
+        Of the own executions, each seen as a coalition would see it, and of the games; both of
+        shape (n, features, height, width).
+    """
+    final, dual, last = own.final.double().numpy(), Dual.of(model, own, opened), max(opened)
+    guesses = dual.without_own(final, rng), dual(final)
+    inputs = imitated(model, own, opened[last], last, rng), opened[last]
+    taught, asked = (
+        np.concatenate([guess, maps(model, seen)], axis=1)
+        for guess, seen in zip(guesses, inputs, strict=True)
+    )
+    return taught, asked
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

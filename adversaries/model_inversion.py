@@ -13,17 +13,16 @@ from torch import Tensor
 from ..defenses.views import Views
 from ..targets import sampling
 from ..targets.sampling import Conditioning
-from .contract import Auxiliary, Guesses, Knowledge, Question, Scores
+from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import ROWS
 from .linear_reading import Dual
 from .own_executions import Executions, executions
 from .own_views import Opened, informative
-from .prompt_fit import PromptFit
-from .share_inputs import Inputs, at_step, read, seen_steps
-from .share_latent import latents
+from .prompt_fit import prompt_scores
+from .share_inputs import Inputs, at_step, seen_steps
+from .share_latent import latents, read_ends
 from .share_model import ShareModel, Tap
 from .share_views import LAYERS
-from .text_reading import TextReading
 
 SLACK = 1e-3
 """Variance in units of an input's mean square that exact inputs are given."""
@@ -78,12 +77,11 @@ class ModelInversion:
         if aux.candidates is None:
             raise ValueError("ModelInversion needs the fact candidates")
         model = ShareModel.open(aux, views)
-        opened = {number: read(model, views, number) for number in model.ends}
+        opened = read_ends(model, views)
         seen = informative({step: at_step(opened, step) for step in seen_steps(opened)})
         pictures = model.nothing(len(views))
         if seen:
-            scores = prompt_scores(views, aux, rng)
-            best = np.nanargmax(scores, axis=1)
+            best = np.nanargmax(prompt_scores(model, views, aux.candidates), axis=1)
             asked = [texts[int(i)] for texts, i in zip(aux.candidates, best, strict=True)]
             start = self._start(model, seen, [t for row in aux.candidates for t in row])
             for first in range(0, len(views), ROWS):
@@ -102,12 +100,6 @@ class ModelInversion:
         own: Executions = executions(model, prompts, self.examples)
         found = Dual.of(model, own, seen)(own.latents[0].double().numpy())
         return torch.from_numpy(found).float()
-
-
-def prompt_scores(views: Views, aux: Auxiliary, rng: np.random.Generator) -> Scores:
-    """Scores of candidates by the text that crosses, else by its mark."""
-    scores = TextReading().attack(views, aux, rng).scores
-    return scores if np.nansum(np.abs(scores)) else PromptFit().attack(views, aux, rng).scores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ import torch
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Pictures
-from .share_inputs import Inputs, at_step, read, seen_steps
-from .share_latent import latents
+from .share_inputs import Inputs, at_step, seen_steps
+from .share_latent import latents, read_ends
 from .share_model import ShareModel, Tap
 from .share_views import LAYERS
 
@@ -53,7 +53,7 @@ class NaiveDecode:
 
     def drawn(self, model: ShareModel, views: Views) -> Pictures:
         """Pictures of n games."""
-        opened = {number: read(model, views, number) for number in model.ends}
+        opened = read_ends(model, views)
         steps = seen_steps(opened)
         if len(steps) < -self.step:
             return model.nothing(len(views))

@@ -18,10 +18,11 @@ from ..targets.pipeline import Target
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores, empty_scores
 from .he_views import ROWS
 from .own_views import informative
-from .share_inputs import Inputs, at_step, read, seen_steps
-from .share_latent import latents
+from .share_inputs import Inputs, at_step, seen_steps
+from .share_latent import latents, read_ends
 from .share_model import ShareModel, Tap
 from .share_views import LAYERS, Floats
+from .text_reading import text_scores
 
 EXACT = 1e-12
 """Relative misfit below which candidates count as equally good."""
@@ -67,13 +68,23 @@ class PromptFit:
         """Score every game."""
         if aux.candidates is None:
             raise ValueError("PromptFit needs the fact candidates")
-        model, scores = ShareModel.open(aux, views), empty_scores(aux.candidates)
-        opened = {number: read(model, views, number) for number in model.ends}
-        step = min(seen_steps(opened), default=0)
+        model = ShareModel.open(aux, views)
+        return Guesses(scores=self.scores(model, views, aux.candidates))
+
+    def scores(
+        self,
+        model: ShareModel,
+        views: Views,
+        candidates: Sequence[tuple[str, ...]],
+        session: int = 0,
+    ) -> Scores:
+        """Scores of each game's candidates by one of its executions."""
+        opened = read_ends(model, views, session)
+        step, scores = min(seen_steps(opened), default=0), empty_scores(candidates)
         seen = informative({step: at_step(opened, step)}).get(step, {})
         if seen:
-            self._score(model, seen, step, aux.candidates, scores)
-        return Guesses(scores=scores, notes={"layers read": len(seen)})
+            self._score(model, seen, step, candidates, scores)
+        return scores
 
     def _score(
         self,
@@ -94,6 +105,16 @@ class PromptFit:
                 best = np.argsort(-scores[game, : len(texts)])[: self.likeliest]
                 found = _misfits(model, z[game].float(), [texts[i] for i in best], step, seen, game)
                 scores[game, best] = np.nanmax(scores[game]) - np.log(found + EXACT)
+
+
+def prompt_scores(
+    model: ShareModel, views: Views, candidates: Sequence[tuple[str, ...]], session: int = 0
+) -> Scores:
+    """Scores of candidates by their encoding where it crosses, else by their mark."""
+    scores = text_scores(model, views, candidates, session)
+    if np.nansum(np.abs(scores)):
+        return scores
+    return PromptFit().scores(model, views, candidates, session)
 
 
 def _likelihoods(inputs: Inputs, game: int, means: Floats, deviation: float) -> Scores:

@@ -12,7 +12,7 @@ over known entries. Conjugate gradients solve for all games at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .share_inputs import Inputs
+from ..defenses.views import Views
+from .share_inputs import Inputs, read
 from .share_model import LATENT, NOISE, ShareModel, ends
 
 ROUNDS = 40
@@ -47,6 +48,35 @@ class Observed:
     back: Linear
     values: Tensor
     weight: Tensor
+
+
+def read_ends(model: ShareModel, views: Views, session: int = 0) -> dict[int, dict[int, Inputs]]:
+    """What a coalition knows of the inputs at the network's ends, by request group and step.
+
+    In mode `ring` values are whole numbers in units of the client's. At low noise the latent's size
+    differs too much from picture to picture to give its unit away; that it reaches the last
+    shortcut over the skip connection does.
+    """
+    opened = {number: read(model, views, number, session) for number in model.ends}
+    first = opened.get(model.numbers.get(LATENT, -1), {})
+    shortcut = opened.get(model.numbers.get(ends(model.pipe.unet)[1], -1), {})
+    for step in first.keys() & shortcut.keys():
+        first[step] = _agreeing(first[step], shortcut[step], model.pipe.unet.conv_in)
+    return opened
+
+
+def _agreeing(latent: Inputs, shortcut: Inputs, conv: Any) -> Inputs:
+    """Exact latents in units in which the skip connection says the same."""
+    skip, values = _skip(shortcut, conv), latent.values
+    noisy = latent.variance.any() or skip.variance.any()
+    if noisy or not (latent.known.all() and skip.known.all()):
+        return latent
+    image = _convolution(conv)[0](torch.from_numpy(values).flatten(0, 1)).numpy()
+    image = image.reshape(skip.values.shape)
+    over = tuple(range(1, values.ndim))
+    ratio = (image * skip.values).sum(axis=over) / np.square(image).sum(axis=over)
+    unit = 2.0 ** np.round(np.log2(np.clip(ratio, 2.0**-60, 2.0**60)))
+    return replace(latent, values=values * unit.reshape(-1, *[1] * len(over)))
 
 
 def latents(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,13 +41,19 @@ class TextReading:
         """Score every game."""
         if aux.candidates is None:
             raise ValueError("TextReading needs the fact candidates")
-        model, scores = ShareModel.open(aux, views), empty_scores(aux.candidates)
-        seen = text_inputs(model, views)
-        for game, texts in enumerate(aux.candidates):
-            own = model.encoded(texts).text.double().cpu().numpy()
-            scores[game, : len(texts)] += sum(likelihoods(x, game, own) for x in seen)
-        notes = {"inputs that hold text": len(seen)}
-        return Guesses(scores=scores, notes=notes)
+        model = ShareModel.open(aux, views)
+        return Guesses(scores=text_scores(model, views, aux.candidates))
+
+
+def text_scores(
+    model: ShareModel, views: Views, candidates: Sequence[tuple[str, ...]], session: int = 0
+) -> Scores:
+    """Log-likelihoods of each game's candidates, up to a constant; zeros where no text crosses."""
+    scores, seen = empty_scores(candidates), text_inputs(model, views, session)
+    for game, texts in enumerate(candidates):
+        own = model.encoded(texts).text.double().cpu().numpy()
+        scores[game, : len(texts)] += sum(likelihoods(x, game, own) for x in seen)
+    return scores
 
 
 def text_inputs(model: ShareModel, views: Views, session: int = 0) -> list[Inputs]:

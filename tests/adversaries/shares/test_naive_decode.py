@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from latentleak.adversaries import share_latent
 from latentleak.adversaries.naive_decode import NaiveDecode
 from latentleak.adversaries.share_inputs import read
+from latentleak.adversaries.share_latent import read_ends
 from latentleak.defenses.ppidm.layers import PRESETS
 from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.defenses.ppidm.ring import RingSharing
@@ -53,6 +57,24 @@ def test_ring_inputs_are_opened_bit_for_bit(
     for number in (*played.model.ends, played.model.text[0]):
         for step, inputs in read(played.model, played.views, number).items():
             assert np.array_equal(inputs.values[0], sent[number, step])
+
+
+@pytest.mark.parametrize("unit", [2.0**-3, 1.0, 2.0])
+def test_the_skip_connection_gives_the_latents_unit_away(
+    tiny: Target, play_shares, monkeypatch: pytest.MonkeyPatch, unit: float
+) -> None:
+    played = play_shares(Ppidm(steps=2, n=2), tiny, 2, (0, 1))
+    model, number = played.model, played.model.numbers["conv_in"]
+    right = read_ends(model, played.views)[number][1]
+
+    def wrong(model, views, asked, session=0):
+        opened = read(model, views, asked, session)
+        if asked != number:
+            return opened
+        return {s: dataclasses.replace(x, values=x.values * unit) for s, x in opened.items()}
+
+    monkeypatch.setattr(share_latent, "read", wrong)
+    assert np.array_equal(read_ends(model, played.views)[number][1].values, right.values)
 
 
 def test_without_messages_it_shows_the_prior(tiny: Target, play_shares) -> None:
