@@ -16,7 +16,7 @@ from latentleak.defenses.ppidm.layers import PRESETS
 from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets.pipeline import Target
 
-FEW = LinearReading(examples=48)
+FEW = LinearReading(examples=32)
 
 
 @pytest.mark.parametrize("share", ["ring", "real"])

@@ -18,7 +18,7 @@ from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets import sampling
 from latentleak.targets.pipeline import Target
 
-FEW = ModelInversion(examples=48)
+FEW = ModelInversion(examples=32)
 
 
 @pytest.mark.parametrize("share", ["ring", "real", "partition"])
@@ -41,7 +41,7 @@ def test_half_of_the_channels_are_enough(tiny: Target, play_shares, preset: str)
 
 def test_finite_masks_leak_more_than_a_linear_guess_finds(embedded: Target, play_shares) -> None:
     alone = play_shares(Ppidm(steps=4, n=2, share="real"), embedded, 2, (1,))
-    assert alone.leakage(FEW) > max(0.4, alone.leakage(LinearReading(examples=48)))
+    assert alone.leakage(FEW) > max(0.4, alone.leakage(LinearReading(examples=32)))
     assert alone.swapped.leakage(FEW) < 0.05
 
 
@@ -60,12 +60,12 @@ def test_descent_lowers_the_objective(tiny: Target, play_shares) -> None:
 
 
 def test_one_server_of_a_ring_sees_nothing(tiny: Target, play_shares) -> None:
-    alone = play_shares(Ppidm(steps=3, n=2), tiny, 3, (1,))
+    alone = play_shares(Ppidm(steps=2, n=2), tiny, 3, (1,))
     assert np.array_equal(alone.attacked(FEW).images, alone.model.nothing(3))
 
 
 def test_candidates_are_needed(tiny: Target, play_shares) -> None:
-    played = play_shares(Ppidm(steps=3, n=2), tiny, 3, (0, 1))
+    played = play_shares(Ppidm(steps=2, n=2), tiny, 3, (0, 1))
     aux = Auxiliary(weights=played.aux.weights)
     with pytest.raises(ValueError, match="needs the fact candidates"):
         FEW.attack(played.views, aux, np.random.default_rng(0))

@@ -23,7 +23,7 @@ ALL = (0, 1)
 @pytest.mark.parametrize("share", ["ring", "real", "partition"])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_all_servers_draw_the_picture(tiny: Target, play_shares, share: str, preset: str) -> None:
-    played = play_shares(Ppidm(steps=3, n=2, share=share, preset=preset), tiny, 3, ALL)
+    played = play_shares(Ppidm(steps=2, n=2, share=share, preset=preset), tiny, 3, ALL)
     assert played.farthest(NaiveDecode()).max() <= 1
     assert played.swapped.farthest(NaiveDecode()).min() > 10
 

@@ -17,7 +17,7 @@ SHARES = ("ring", "real", "partition")
 
 @pytest.mark.parametrize("share", SHARES)
 def test_all_servers_read_the_text(tiny: Target, play_shares, share: str) -> None:
-    played = play_shares(Ppidm(steps=3, n=2, share=share), tiny, 3, (0, 1))
+    played = play_shares(Ppidm(steps=2, n=2, share=share), tiny, 3, (0, 1))
     assert played.named(TextReading()) == 1
     assert played.swapped.named(TextReading()) == 0
 
@@ -28,7 +28,7 @@ def test_all_servers_tell_the_prompt_by_its_mark(
     tiny: Target, play_shares, share: str, preset: str
 ) -> None:
     """The tiny model hardly listens to prompts: 100 candidates are tried where inputs are exact."""
-    config = Ppidm(steps=3, n=2, share=share, preset=preset, precision="fp32", magnitude=1.0)
+    config = Ppidm(steps=2, n=2, share=share, preset=preset)
     played = play_shares(config, tiny, 3, (0, 1))
     assert played.named(PromptFit(likeliest=100)) == 1
     assert played.swapped.named(PromptFit(likeliest=100)) == 0
@@ -52,18 +52,18 @@ def test_a_mark_is_told_without_a_run_for_each_candidate(embedded: Target, play_
 def test_one_server_of_a_ring_cannot_choose(
     tiny: Target, play_shares, adversary: TextReading | PromptFit, server: int
 ) -> None:
-    alone = play_shares(Ppidm(steps=3, n=2), tiny, 3, (server,))
+    alone = play_shares(Ppidm(steps=2, n=2), tiny, 3, (server,))
     assert not alone.attacked(adversary).scores.any()
 
 
 def test_masks_without_the_rest_say_nothing(tiny: Target, play_shares) -> None:
-    alone = play_shares(Ppidm(steps=3, n=2, share="real"), tiny, 3, (0,))
+    alone = play_shares(Ppidm(steps=2, n=2, share="real"), tiny, 3, (0,))
     assert not alone.attacked(TextReading()).scores.any()
     assert not alone.attacked(PromptFit()).scores.any()
 
 
 def test_no_text_leaves_under_other_presets(tiny: Target, play_shares) -> None:
-    played = play_shares(Ppidm(steps=3, n=2, preset="up_blocks"), tiny, 3, (0, 1))
+    played = play_shares(Ppidm(steps=2, n=2, preset="up_blocks"), tiny, 3, (0, 1))
     assert not played.attacked(TextReading()).scores.any()
 
 
@@ -71,7 +71,7 @@ def test_no_text_leaves_under_other_presets(tiny: Target, play_shares) -> None:
 def test_candidates_are_needed(
     tiny: Target, play_shares, adversary: TextReading | PromptFit
 ) -> None:
-    played = play_shares(Ppidm(steps=3, n=2), tiny, 3, (0, 1))
+    played = play_shares(Ppidm(steps=2, n=2), tiny, 3, (0, 1))
     aux = Auxiliary(weights=played.aux.weights)
     with pytest.raises(ValueError, match="needs the fact candidates"):
         adversary.attack(played.views, aux, np.random.default_rng(0))

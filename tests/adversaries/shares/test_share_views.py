@@ -89,10 +89,10 @@ def test_blocks_of_a_partition_go_where_they_belong(n: int, data: st.DataObject)
 
 
 def test_a_layer_is_opened_at_every_step(tiny: Target, play_shares) -> None:
-    played = play_shares(Ppidm(steps=3, n=3), tiny, 1, (0, 1, 2))
+    played = play_shares(Ppidm(steps=2, n=3), tiny, 1, (0, 1, 2))
     number = played.model.numbers["conv_in"]
     shape = played.model.shape(number)
     found = open_layer(played.views, 0, f"layer-{number:03d}", shape)
-    assert list(found) == [0, 1, 2]
+    assert list(found) == [0, 1]
     assert all(opened.values.shape == (2, 4, 4, 4) for opened in found.values())
     assert open_layer(played.views, 0, "layer-999", shape) == {}
