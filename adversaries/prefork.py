@@ -134,8 +134,8 @@ def _play(root: Path) -> None:
             run_jobs(root)
             os.chdir("/")
         status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

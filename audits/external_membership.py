@@ -16,6 +16,7 @@ from .dp_epsilon.validate import scores as checked
 from .external_dp import read_scores
 from .membership.rates import FPRS, Rates, Scores, SureTpr, rates, sure_tpr
 from .report.roc import roc_figure
+from .statistics import Interval
 from .terminal import STYLES
 from .verdict import Verdict
 
@@ -147,7 +148,7 @@ def _plain(value: Any) -> Any:
     """JSON: unbounded is "inf", intervals are pairs by name."""
     if isinstance(value, Mapping):
         return {name: _plain(v) for name, v in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+    if isinstance(value, Interval):
         return _plain(value._asdict())
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
