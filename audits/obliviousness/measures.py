@@ -167,7 +167,7 @@ def survivors(arm: Trials) -> Iterator[dict[str, Any]]:
 
 def not_covered(arm: Trials, *, alpha: float, seed: int) -> Iterator[dict[str, Any]]:
     """How often each attack succeeds at what the claim leaves out."""
-    level, chance = alpha / len(arm.scores), float((1 / arm.counts).mean())
+    level, chance = alpha / max(len(arm.scores), 1), float((1 / arm.counts).mean())
     for name, scores in arm.scores.items():
         n, won = len(arm.truth), int(wins_of(arm, scores, ties(seed, arm, name, "ties")).sum())
         low, high = clopper_pearson(won, n, alpha=level)

@@ -16,7 +16,7 @@ from latentleak.defenses.ppidm.layers import PRESETS
 from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets.pipeline import Target
 
-FEW = LinearReading(examples=32)
+FEW = LinearReading(examples=48)
 
 
 @pytest.mark.parametrize("share", ["ring", "real"])
@@ -36,7 +36,7 @@ def test_more_steps_average_finite_masks_away(embedded: Target, play_shares) -> 
     config = Ppidm(steps=4, n=2, share="real", magnitude=16.0)
     alone = play_shares(config, embedded, 2, (1,))
     one, all_steps = FEW, dataclasses.replace(FEW, steps=0)
-    assert alone.leakage(all_steps) > max(0.3, alone.leakage(one))
+    assert alone.leakage(all_steps) > max(0.2, alone.leakage(one))
     assert alone.swapped.leakage(all_steps) < 0.05
 
 
