@@ -12,7 +12,7 @@ from latentleak.adversaries.decoder_inversion import DecoderInversion, Net
 from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets.pipeline import Target
 
-FEW = DecoderInversion(examples=32, rounds=10)
+FEW = DecoderInversion(examples=48, rounds=10)
 
 
 @pytest.mark.parametrize("share", ["ring", "real"])

@@ -18,7 +18,7 @@ from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets import sampling
 from latentleak.targets.pipeline import Target
 
-FEW = ModelInversion(examples=32)
+FEW = ModelInversion(examples=48)
 
 
 @pytest.mark.parametrize("share", ["ring", "real", "partition"])
@@ -41,7 +41,7 @@ def test_half_of_the_channels_are_enough(tiny: Target, play_shares, preset: str)
 
 def test_finite_masks_leak_more_than_a_linear_guess_finds(embedded: Target, play_shares) -> None:
     alone = play_shares(Ppidm(steps=4, n=2, share="real"), embedded, 2, (1,))
-    assert alone.leakage(FEW) > max(0.4, alone.leakage(LinearReading(examples=32)))
+    assert alone.leakage(FEW) > max(0.4, alone.leakage(LinearReading(examples=48)))
     assert alone.swapped.leakage(FEW) < 0.05
 
 
