@@ -1,15 +1,24 @@
-"""A robust line from one number that was observed to the row that it tells."""
+"""Attacks by one number: a robust line from what was observed to the row that it tells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..defenses.views import Views
-from .contract import Scores, Shadow, empty_scores
+from .contract import (
+    Auxiliary,
+    Guesses,
+    Knowledge,
+    Question,
+    Scores,
+    Shadow,
+    empty_scores,
+)
 from .rows import rows_of
 
 Floats = npt.NDArray[np.float64]
@@ -60,3 +69,33 @@ def score_by_line(
         distance = np.abs(places - told[game]) if line.slope else np.zeros(len(texts))
         scores[game, : len(texts)] = np.where(places >= 0, -distance, -1e6)
     return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineAttack:
+    """Regress the real row on one number of an execution; subclasses say which.
+
+    Attributes:
+        slope: Rows per unit of what is observed, learned by `fit`.
+        intercept: Row at zero, learned by `fit`.
+    """
+
+    plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_PROMPT})
+    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.CANDIDATES, Knowledge.SHADOW})
+    slope: float = 0.0
+    intercept: float = 0.0
+
+    def observed(self, views: Views) -> Floats:
+        """One number a game, shape (games,); NaN where there was nothing to observe."""
+        raise NotImplementedError
+
+    def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> LineAttack:
+        """Fit the line to the labelled executions."""
+        line = fit_line(self.observed(shadow.views), shadow)
+        return replace(self, slope=line.slope, intercept=line.intercept)
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        """Score every candidate of every game."""
+        line = Line(self.slope, self.intercept)
+        told = score_by_line(self.observed(views), line, views, aux.candidates or ())
+        return Guesses(scores=told)

@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..defenses.views import Views
-from .contract import Auxiliary, Guesses, Knowledge, Question, Shadow
-from .line import Line, fit_line, score_by_line
+from .line import LineAttack
 from .rows import ACKNOWLEDGE, GENERATE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
+class Timing(LineAttack):
     """Regress the real row on the delay before the client's acknowledgement.
 
     The delay is taken from the server's own clock where real clocks ran [s], else from the work
     that the client did meanwhile [U-Net rows]. A client that looks through the returned rows
     until it finds its own acknowledges late in proportion to the row.
-
-    Attributes:
-        slope: Rows per unit of delay, learned by `fit`.
-        intercept: Row at zero delay, learned by `fit`.
     """
 
-    plays: ClassVar[frozenset[Question]] = frozenset({Question.WHICH_PROMPT})
-    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.CANDIDATES, Knowledge.SHADOW})
     reads: ClassVar[frozenset[str]] = frozenset({GENERATE, ACKNOWLEDGE})
-    slope: float = 0.0
-    intercept: float = 0.0
 
-    def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Timing:
-        """Fit the line to the labelled executions."""
-        line = fit_line(delays_of(shadow.views), shadow)
-        return replace(self, slope=line.slope, intercept=line.intercept)
-
-    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
-        """Score every candidate of every game."""
-        line = Line(self.slope, self.intercept)
-        return Guesses(scores=score_by_line(delays_of(views), line, views, aux.candidates or ()))
+    def observed(self, views: Views) -> npt.NDArray[np.float64]:
+        """Delay of each game, shape (games,)."""
+        return delays_of(views)
 
 
 def delays_of(views: Views) -> npt.NDArray[np.float64]:

@@ -68,6 +68,11 @@ def rows_of(
     level = alpha / (len(looks) + len(further))
     made = [look.row(reference, claim, level=level, seed=seed) for look in looks]
     rows = [row for row in made if row is not None] + [row(level) for row in further]
+    return paid_for(rows, alpha)
+
+
+def paid_for(rows: Sequence[Row], alpha: float) -> tuple[Row, ...]:
+    """Rows that share one alpha, each with what Holm makes of its p-value."""
     adjusted = holm([row.p_value for row in rows])
     return tuple(
         replace(row, alpha=alpha, p_adjusted=float(p))
@@ -112,19 +117,38 @@ def _looks(trials: Trials, name: str, claim: Hidden) -> tuple[Look, ...]:
 
 
 def _retrieval(look: Look, claim: Hidden, *, level: float, seed: int) -> Row:
-    trials, name = look.trials, look.adversary
-    n, count = len(trials.truth), int(trials.counts.max())
-    key = f"{part_of(claim)}/{name}"
+    count = int(look.trials.counts.max())
+    return won_row(
+        look.trials,
+        f"{part_of(claim)}/{look.adversary}",
+        metric=f"retrieval among {count} less 1/{count}",
+        slack=slack_of(claim),
+        level=level,
+        seed=seed,
+    )
+
+
+def won_row(trials: Trials, key: str, *, metric: str, slack: float, level: float, seed: int) -> Row:
+    """One adversary in one arm: games won, against 1/N + slack; `detectable` is beyond it.
+
+    Args:
+        trials: The arm.
+        key: Of the scores: what was guessed, a slash, and the adversary.
+        metric: What the row is called.
+        slack: Success beyond 1/N that the claim allows.
+        level: Of test and interval.
+        seed: Seed of the draws that break ties.
+    """
+    n = len(trials.truth)
     won = wins(trials, trials.scores[key], seed, key)
-    slack = slack_of(claim)
     test = advantage(won, n, candidates=trials.counts, alpha=level, slack=slack)
     low, high = clopper_pearson(won, n, alpha=level)
     control = wins(trials, trials.swapped[key], seed, f"{key}/swapped")
     blind = advantage(control, n, candidates=trials.counts, alpha=CONTROL_ALPHA)
     return Row(
-        adversary=name,
+        adversary=key.partition("/")[2],
         arm=trials.arm,
-        metric=f"retrieval among {count} less 1/{count}",
+        metric=metric,
         n=n,
         wins=won,
         chance=test.chance,

@@ -185,7 +185,7 @@ def measure(out: Path) -> None:
             judge = judge or Judge.open()
             start = time.perf_counter()
             stacked = read_all(name, defense, templates(rows), judge, 5000)
-            np.savez(path, **stacked)  # type: ignore[arg-type]
+            np.savez(path, allow_pickle=False, **stacked)
             print(f"{path.stem}: {time.perf_counter() - start:.0f} s", flush=True)
 
 

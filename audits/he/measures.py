@@ -1,20 +1,15 @@
-"""What is measured beside the verdict: curves over tau, LPIPS, CLIP retrieval, attributes."""
+"""What is measured beside the verdict: curves over the encrypted share, and likenesses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ...defenses.claims import Hidden
-from ...scenarios.contract import Trials
-from ...scenarios.drawn import BLIND, CLIP, IMAGE, LPIPS
+from ...scenarios.drawn import BLIND, IMAGE
 from ..case import Case
-from ..hiding import leakage, names_of, part_of, wins
-from ..statistics import clopper_pearson, mean_interval
-
-Measure = dict[str, Any]
+from ..hiding import names_of, part_of
+from ..likeness import Measure, pictures, point
 
 
 def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, Any], ...]:
@@ -26,72 +21,11 @@ def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, An
     for each in case.trials:
         if f"{IMAGE}/{BLIND}" not in each.scores:
             continue
+        share = each.facts.get("encrypted")
         for name in names_of(each, claim):
-            found += _curve(case, each, name, claim, alpha=alpha)
+            if share is not None:
+                where = {"along": ["share of the latent encrypted", share]}
+                found += point(case, each, name, claim, alpha=alpha, where=where)
             if not each.facts.get("measured"):
                 found += pictures(each, name, alpha=alpha, seed=seed)
     return tuple(found)
-
-
-def _curve(
-    case: Case, trials: Trials, name: str, claim: Hidden, *, alpha: float
-) -> Iterator[Measure]:
-    """Normalized leakage at one encrypted share."""
-    scores = trials.scores[f"{IMAGE}/{name}"]
-    share = trials.facts.get("encrypted")
-    found = leakage(trials, scores, case.reference, claim.normalized_leakage_at_most, alpha=alpha)
-    if found is None or share is None:
-        return
-    yield {
-        "name": f"normalized {claim.metric}",
-        "arm": trials.arm,
-        "adversary": name,
-        "estimate": found.ratio.estimate,
-        "interval": [found.ratio.interval.low, found.ratio.interval.high],
-        "n": len(trials.truth),
-        "along": ["share of the latent encrypted", share],
-        "floor": 0.0,
-        "ceiling": 1.0,
-    }
-
-
-def pictures(trials: Trials, name: str, *, alpha: float, seed: int) -> Iterator[Measure]:
-    """How like the originals one adversary's pictures are, in other measures than pixels."""
-    n, count = len(trials.truth), int(trials.counts.max())
-    far = mean_interval(-trials.scores[f"{LPIPS}/{name}"][:, 0], alpha=alpha)
-    base = {"arm": trials.arm, "adversary": name, "n": n}
-    yield {
-        "name": "LPIPS (AlexNet, v0.1)",
-        **base,
-        "estimate": float(-trials.scores[f"{LPIPS}/{name}"].mean()),
-        "interval": [far.low, far.high],
-        "nothing seen": float(-trials.scores[f"{LPIPS}/{BLIND}"].mean()),
-    }
-    won = wins(trials, trials.scores[f"{CLIP}/{name}"], seed, f"{CLIP}/{name}")
-    yield {
-        "name": f"retrieval among {count} by CLIP",
-        **base,
-        "estimate": won / n,
-        "interval": list(clopper_pearson(won, n, alpha=alpha)),
-        "chance": 1 / count,
-    }
-    yield from _attributes(trials, name, alpha=alpha)
-
-
-def _attributes(trials: Trials, name: str, *, alpha: float) -> Iterator[Measure]:
-    """Does the nearest picture share an attribute with the original?"""
-    n = len(trials.truth)
-    nearest = np.nanargmax(trials.scores[f"{IMAGE}/{name}"], axis=1)
-    for attribute, values in dict(trials.facts.get("attributes") or {}).items():
-        stated = np.array(values)
-        right = int((stated[nearest] == stated[trials.truth]).sum())
-        _, sizes = np.unique(stated[trials.truth], return_counts=True)
-        yield {
-            "name": f"{attribute} of the nearest picture",
-            "arm": trials.arm,
-            "adversary": name,
-            "estimate": right / n,
-            "interval": list(clopper_pearson(right, n, alpha=alpha)),
-            "n": n,
-            "majority class": float(sizes.max() / n),
-        }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...defenses.claims import Hidden
 from ...scenarios.contract import Trials
 from ...scenarios.drawn import BLIND, IMAGE
 from ..case import Case
-from ..he.measures import Measure, pictures
-from ..hiding import leakage, names_of, part_of
+from ..hiding import names_of, part_of
+from ..likeness import Measure, pictures, point
 from . import coalitions
 
 
@@ -33,38 +33,16 @@ def measures_of(
         if f"{IMAGE}/{BLIND}" not in each.scores:
             continue
         for name in names_of(each, claim):
-            found += _curve(case, each, name, claim, alpha=alpha)
+            found += point(case, each, name, claim, alpha=alpha, where=_place(each))
             if any(each is one for one in looked_at):
                 found += pictures(each, name, alpha=alpha, seed=seed)
     return tuple(found)
 
 
-def _curve(
-    case: Case, trials: Trials, name: str, claim: Hidden, *, alpha: float
-) -> Iterator[Measure]:
-    """Normalized leakage at one coalition size."""
-    scores = trials.scores[f"{IMAGE}/{name}"]
-    at_most = claim.normalized_leakage_at_most
-    found = leakage(trials, scores, case.reference, at_most, alpha=alpha)
-    if found is None:
-        return
-    yield {
-        "name": f"normalized {claim.metric}",
-        "arm": trials.arm,
-        "adversary": name,
-        "estimate": found.ratio.estimate,
-        "interval": [found.ratio.interval.low, found.ratio.interval.high],
-        "n": len(trials.truth),
-        "coalition": coalitions.size(trials),
-        "servers": coalitions.servers(trials),
-        **_place(trials),
-        "floor": 0.0,
-        "ceiling": 1.0,
-    }
-
-
-def _place(trials: Trials) -> dict[str, Any]:
-    """Where on the collusion curve of its preset an arm lies; early looks lie on none."""
-    if trials.facts.get("steps seen") != trials.facts.get("steps"):
-        return {}
-    return {"along": [f"servers, {trials.arm.partition(',')[0]}", coalitions.size(trials)]}
+def _place(trials: Trials) -> Measure:
+    """Who colluded, and where on the curve of its preset that is; early looks lie on none."""
+    size = coalitions.size(trials)
+    place: Measure = {"coalition": size, "servers": coalitions.servers(trials)}
+    if trials.facts.get("steps seen") == trials.facts.get("steps"):
+        place["along"] = [f"servers, {trials.arm.partition(',')[0]}", size]
+    return place

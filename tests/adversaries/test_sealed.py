@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from latentleak.adversaries import sealed as sealing
 from latentleak.adversaries.contract import (
     Adversary,
     Auxiliary,
@@ -128,6 +129,22 @@ def test_a_torch_free_adversary_starts_fast(played: tuple[Played, Setting]) -> N
     )
     score(Intersection(), [job])
     assert time.perf_counter() - started < 30  # bounds a hang; benchmarks/ measures the start
+
+
+def test_without_forks_each_gets_an_interpreter_of_its_own(
+    played: tuple[Played, Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(
+        name="games",
+        views=played[0].games.views.take(range(4)),
+        auxiliary=Auxiliary(candidates=played[0].games.candidates[:4]),
+        seed=1,
+    )
+    forked = score(Intersection(), [job])["games"]
+    monkeypatch.setattr(sealing, "AVAILABLE", False)
+    assert score(Intersection(), [job])["games"].tobytes() == forked.tobytes()
+    with pytest.raises(AdversaryError, match="no luck"):
+        score(cheat("Crash"), [job])
 
 
 @pytest.mark.parametrize("sealed", [True, False])
