@@ -67,23 +67,40 @@ def pictures(trials: Trials, name: str, *, alpha: float, seed: int) -> Iterator[
         "interval": list(clopper_pearson(won, n, alpha=alpha)),
         "chance": 1 / count,
     }
-    yield from _attributes(trials, name, alpha=alpha)
 
 
-def _attributes(trials: Trials, name: str, *, alpha: float) -> Iterator[Measure]:
-    """Does the nearest picture share an attribute with the original?"""
-    n = len(trials.truth)
-    nearest = np.nanargmax(trials.scores[f"{IMAGE}/{name}"], axis=1)
+def nearest(
+    trials: Trials, name: str, *, alpha: float, seed: int, where: Measure
+) -> Iterator[Measure]:
+    """What the nearest of the candidates' pictures says: the prompt, and who is shown.
+
+    `floor` is the best guess without a view: one of N prompts, the commonest value among them.
+
+    Args:
+        trials: The arm.
+        name: Of the adversary.
+        alpha: Of each interval.
+        seed: Seed of the draws that break ties.
+        where: Further keys, such as `along`, the place on a curve.
+    """
+    n, count = len(trials.truth), int(trials.counts.max())
+    scores = trials.scores[f"{IMAGE}/{name}"]
+    right = {"prompt": wins(trials, scores, seed, f"{IMAGE}/{name}")}
+    floors = {"prompt": 1 / count}
+    chosen = np.nanargmax(scores, axis=1)
     for attribute, values in dict(trials.facts.get("attributes") or {}).items():
         stated = np.array(values)
-        right = int((stated[nearest] == stated[trials.truth]).sum())
-        _, sizes = np.unique(stated[trials.truth], return_counts=True)
+        right[attribute] = int((stated[chosen] == stated[trials.truth]).sum())
+        floors[attribute] = float(np.unique(stated, return_counts=True)[1].max() / len(stated))
+    for what, hits in right.items():
         yield {
-            "name": f"{attribute} of the nearest picture",
+            "name": f"{what} of the nearest picture",
             "arm": trials.arm,
             "adversary": name,
-            "estimate": right / n,
-            "interval": list(clopper_pearson(right, n, alpha=alpha)),
+            "estimate": hits / n,
+            "interval": list(clopper_pearson(hits, n, alpha=alpha)),
             "n": n,
-            "majority class": float(sizes.max() / n),
+            **where,
+            "floor": floors[what],
+            "ceiling": 1.0,
         }

@@ -1,6 +1,6 @@
 """Key recovery from decrypted ciphertexts: how fast, and how much noise stops it.
 
-python benchmarks/ckks_key_recovery.py [--trials 20] [--json]
+python benchmarks/ckks_key_recovery.py [--trials 20] [--json] [--figure FILE.svg]
 
 Three tables, all on real TenSEAL transcripts: seconds for each parameter set; recovery rate against
 the standard deviation of fresh noise on the numbers handed back, for one decryption of each
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,10 @@ import numpy.typing as npt
 import tenseal as ts
 
 from latentleak.adversaries.ckks_key_recovery import KeyNotRecovered, recover_secret_key
+from latentleak.audits.report.curves import WIDE, curve_figure, curves
+from latentleak.audits.report.html import style
+from latentleak.audits.report.svg import standalone
+from latentleak.audits.statistics import clopper_pearson
 
 Pair = tuple[bytes, npt.NDArray[np.float64]]
 
@@ -107,6 +113,24 @@ def _mean_noise(rng: np.random.Generator, count: int, size: int) -> npt.NDArray[
     return np.mean(rng.standard_normal((count, size)), axis=0)
 
 
+def draw(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write the share of keys recovered against the decryptions that are averaged."""
+    points = [
+        {
+            "name": "keys recovered",
+            "adversary": f"noise {row['coefficient_noise']:g}",
+            "estimate": row["recovered"] / row["trials"],
+            "interval": clopper_pearson(row["recovered"], row["trials"], alpha=0.05),
+            "along": ("log2 of decryptions averaged", float(np.log2(row["averaged"]))),
+        }
+        for row in rows
+    ]
+    (curve,) = curves(points)
+    layout = replace(WIDE, style="alone")  # no narrow twin: shown at every width
+    drawn = standalone(curve_figure(curve, limit=None, name="averaging", layout=layout), style())
+    path.write_text(drawn, encoding="utf-8")
+
+
 def missing_slots() -> Iterator[dict[str, Any]]:
     """Recovery from vectors that leave slots empty."""
     for name in ("repository 8192/218/2^26", "lean 8192/160/2^40"):
@@ -127,8 +151,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=20, help="a cell of the noise table")
     parser.add_argument("--json", action="store_true", help="one JSON line a row")
+    parser.add_argument("--figure", type=Path, help="draw the second table here, SVG")
     arguments = parser.parse_args()
-    tables = {"time": times(), "noise": noise(arguments.trials), "missing": missing_slots()}
+    noisy: Iterable[dict[str, Any]] = noise(arguments.trials)
+    if arguments.figure:
+        noisy = list(noisy)
+        draw(arguments.figure, noisy)
+    tables = {"time": times(), "noise": noisy, "missing": missing_slots()}
     for title, rows in tables.items():
         for index, row in enumerate(rows):
             if arguments.json:

@@ -9,7 +9,7 @@ from ...defenses.claims import Hidden
 from ...scenarios.drawn import BLIND, IMAGE
 from ..case import Case
 from ..hiding import names_of, part_of
-from ..likeness import Measure, pictures, point
+from ..likeness import Measure, nearest, pictures, point
 
 
 def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, Any], ...]:
@@ -22,10 +22,11 @@ def measures_of(case: Case, *, alpha: float, seed: int) -> tuple[Mapping[str, An
         if f"{IMAGE}/{BLIND}" not in each.scores:
             continue
         share = each.facts.get("encrypted")
+        where = {} if share is None else {"along": ["share of the latent encrypted", share]}
         for name in names_of(each, claim):
             if share is not None:
-                where = {"along": ["share of the latent encrypted", share]}
                 found += point(case, each, name, claim, alpha=alpha, where=where)
+            found += nearest(each, name, alpha=alpha, seed=seed, where=where)
             if not each.facts.get("measured"):
                 found += pictures(each, name, alpha=alpha, seed=seed)
     return tuple(found)

@@ -10,7 +10,7 @@ from ...scenarios.contract import Trials
 from ...scenarios.drawn import BLIND, IMAGE
 from ..case import Case
 from ..hiding import names_of, part_of
-from ..likeness import Measure, pictures, point
+from ..likeness import Measure, nearest, pictures, point
 from . import coalitions
 
 
@@ -34,6 +34,7 @@ def measures_of(
             continue
         for name in names_of(each, claim):
             found += point(case, each, name, claim, alpha=alpha, where=_place(each))
+            found += nearest(each, name, alpha=alpha, seed=seed, where=_place(each))
             if any(each is one for one in looked_at):
                 found += pictures(each, name, alpha=alpha, seed=seed)
     return tuple(found)

@@ -173,6 +173,16 @@ def test_arms_of_a_curve_are_measured_and_not_judged() -> None:
     assert [m["estimate"] > 0.9 for m in shares] == [False, True]
 
 
+def test_prompt_and_attributes_are_measured_along_the_curve_too() -> None:
+    stated = {"tone": ["light"] * 70 + ["dark"] * 30}
+    arms = [images(0.0, encrypted=x, measured=x < 1, attributes=stated) for x in (0.2, 1.0)]
+    found = judged(IMAGE, arms, [images(0.0)])
+    for what, floor in (("prompt", 0.01), ("tone", 0.7)):
+        along = [m for m in found.measures if m["name"] == f"{what} of the nearest picture"]
+        assert [m["along"][1] for m in along] == [0.2, 1.0]
+        assert {(m["estimate"], m["floor"], m["ceiling"]) for m in along} == {(1.0, floor, 1.0)}
+
+
 def test_nothing_played_is_inconclusive() -> None:
     assert judged(IMAGE, [], []).verdict is Verdict.INCONCLUSIVE
     assert judged(Indistinguishability(advantage=0.02), [], []).verdict is Verdict.INCONCLUSIVE
