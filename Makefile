@@ -14,7 +14,8 @@ run: $(STAMP)
 	@$(BIN)/latentleak report $(RUN) --format md,html
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock"
+	$(BIN)/python -m pytest -m clock
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

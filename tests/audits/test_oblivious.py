@@ -204,6 +204,7 @@ def test_too_few_games_are_inconclusive() -> None:
     assert "play more games" in finding.reason
 
 
+@pytest.mark.clock
 def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> None:
     scenario = WhichPromptTimed(games=60, shadow=24)
     config = RunConfig(model="tiny", seed=3, sealed=False)
