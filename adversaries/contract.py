@@ -186,10 +186,12 @@ class Guesses:
             is a game that the attack failed on: it counts as a wrong guess. Membership games
             have one column, higher means "it was used"; reconstructions have none.
         images: Reconstructed pictures, one a game, shape (games, height, width, 3).
+        texts: Recovered prompts, one a game.
     """
 
     scores: Scores
     images: npt.NDArray[np.uint8] | None = None
+    texts: tuple[str, ...] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -239,6 +241,11 @@ def play(adversary: Adversary, views: Views, aux: Auxiliary, rng: np.random.Gene
     if guesses.images is not None and len(guesses.images) != len(views):
         raise ValueError(
             f"{type(adversary).__name__} returned {len(guesses.images)} images for {len(views)} "
+            "games; they must be one a game"
+        )
+    if guesses.texts is not None and len(guesses.texts) != len(views):
+        raise ValueError(
+            f"{type(adversary).__name__} returned {len(guesses.texts)} texts for {len(views)} "
             "games; they must be one a game"
         )
     return guesses
