@@ -30,12 +30,16 @@ from ..defenses.spec import Spec
 from ..defenses.views import Views
 from .contract import Adversary, Auxiliary, Guesses, Knowledge, Scores, play
 from .prefork import AVAILABLE, ERRORS, Prefork
+from .remembered import load_guesses, save_guesses
 
 TIMEOUT = 1800.0
 """Longest that an adversary may take [s]."""
 
 AT_ONCE = 2
 """Adversaries that play at the same time."""
+
+SWAPPED = "/swapped"
+"""Ends the name of a job that is the control of another one."""
 
 MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
 """What an adversary that is granted the model imports."""
@@ -71,6 +75,9 @@ class Job:
 Done = Callable[[int, int], None]
 """Called with how many adversaries have played, and out of how many."""
 
+Failed = Callable[[str, str, Exception], None]
+"""Called with the names of an adversary and of a job that it did not play, and why."""
+
 
 def score(
     adversary: Adversary, jobs: Sequence[Job], *, sealed: bool = True, threads: int = 1
@@ -85,7 +92,10 @@ def guess(
     *,
     sealed: bool = True,
     threads: int = 1,
+    at_once: int = AT_ONCE,
     done: Done = lambda played, total: None,
+    failed: Failed | None = None,
+    kept: Path | None = None,
 ) -> dict[str, dict[str, Guesses]]:
     """Let every adversary play its jobs; sealed and open agree bit for bit.
 
@@ -93,37 +103,80 @@ def guess(
         players: Techniques by name, each with its sets of games; none for no jobs.
         sealed: Each in a fresh isolated process, or all here (for debugging).
         threads: Threads of the numeric libraries, alike in both cases.
+        at_once: Adversaries that play at the same time.
         done: Progress.
+        failed: Told of jobs that were not played, which are then left out, each with its control;
+            None raises.
+        kept: Folder that remembers what was guessed, for a run that is taken up again.
 
     Returns:
         Adversary's name to job's name to what was guessed.
 
     Raises:
-        AdversaryError: If an adversary raises, dies or takes too long.
+        AdversaryError: If an adversary raises, dies or takes too long, and `failed` is None.
     """
     said: dict[str, dict[str, Guesses]] = {}
     busy = {name: player for name, player in players.items() if player[1]}
     with ExitStack() as stack:
         forks = [
             stack.enter_context(Prefork(_environment(threads)))
-            for _ in range(min(AT_ONCE, len(busy)) if AVAILABLE and sealed else 0)
+            for _ in range(min(at_once, len(busy)) if AVAILABLE and sealed else 0)
         ]
 
-        def one(player: tuple[Adversary, Sequence[Job]]) -> dict[str, Guesses]:
+        def played(adversary: Adversary, jobs: Sequence[Job]) -> dict[str, Guesses]:
             fork = forks.pop() if forks else None
             try:
-                return _play(*player, sealed=sealed, threads=threads, fork=fork)
+                return _play(adversary, jobs, sealed=sealed, threads=threads, fork=fork)
             finally:
                 if fork is not None:
                     forks.append(fork)
 
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=AT_ONCE))
+        def one(name: str) -> dict[str, Guesses]:
+            adversary, jobs = busy[name]
+            folder = None if kept is None else kept / _file_name(name)
+            found = None if folder is None else load_guesses(folder, adversary, jobs)
+            if found is None:
+                found = _each(played, name, adversary, jobs, failed)
+                if folder is not None and len(found) == len(jobs):
+                    save_guesses(folder, adversary, jobs, found)
+            return found
+
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=at_once))
         stack.callback(_stop, tuple(forks))  # before the pool waits for what they play
-        results = pool.map(one, busy.values()) if sealed else map(one, busy.values())
+        results = pool.map(one, busy) if sealed else map(one, busy)
         for name, found in zip(busy, results, strict=True):
             said[name] = found
             done(len(said), len(busy))
     return {name: said.get(name, {}) for name in players}
+
+
+def _each(
+    play: Callable[[Adversary, Sequence[Job]], dict[str, Guesses]],
+    name: str,
+    adversary: Adversary,
+    jobs: Sequence[Job],
+    failed: Failed | None,
+) -> dict[str, Guesses]:
+    """All jobs in one process; if that fails, each with its control in one of its own."""
+    try:
+        return play(adversary, jobs)
+    except Exception:
+        if failed is None:
+            raise
+    pairs: dict[str, list[Job]] = {}
+    for job in jobs:
+        pairs.setdefault(job.name.removesuffix(SWAPPED), []).append(job)
+    found = {}
+    for label, pair in pairs.items():
+        try:
+            found |= play(adversary, pair)
+        except Exception as error:
+            failed(name, label, error)
+    return found
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
 def _stop(forks: Sequence[Prefork]) -> None:
@@ -184,13 +237,16 @@ def run_jobs(root: Path) -> None:
             np.save(folder / "scores.npy", guesses.scores.astype(np.float64), allow_pickle=False)
             if guesses.images is not None:
                 np.save(folder / "images.npy", guesses.images, allow_pickle=False)
+            if guesses.texts is not None:
+                (folder / "texts.json").write_text(json.dumps(guesses.texts))
 
 
 def _said(folder: Path) -> Guesses:
-    images = folder / "images.npy"
+    images, texts = folder / "images.npy", folder / "texts.json"
     return Guesses(
         scores=np.load(folder / "scores.npy", allow_pickle=False),
         images=np.load(images, allow_pickle=False) if images.exists() else None,
+        texts=tuple(json.loads(texts.read_text())) if texts.exists() else None,
     )
 
 

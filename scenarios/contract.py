@@ -19,6 +19,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and out of how much."""
 
 
+Failed = Callable[[str, Any, Exception], None]
+"""Called with the name of an adversary, the arm that it did not play, and why."""
+
+
 def silent(label: str, done: int, total: int) -> None:
     """No progress shown."""
 
@@ -129,6 +133,8 @@ class Setting:
         work: Where views are kept until they are scored.
         artifacts: Where images go.
         progress: Shows how far it is.
+        at_once: Adversaries that play at the same time.
+        failed: Told of an adversary that did not play an arm, by name, and why; None raises.
     """
 
     target: Callable[[str], Target]
@@ -138,6 +144,8 @@ class Setting:
     threads: int = 1
     sealed: bool = True
     progress: Progress = silent
+    at_once: int = 2
+    failed: Failed | None = None
 
 
 class NamedArm(Protocol):

@@ -22,7 +22,7 @@ from ..adversaries.contract import (
     Scores,
     ThreatModel,
 )
-from ..adversaries.sealed import Job, guess
+from ..adversaries.sealed import Job
 from ..defenses.codec import Array
 from ..defenses.protocol import execute
 from ..defenses.seeds import derive, stream
@@ -31,6 +31,7 @@ from ..defenses.views import Views
 from ..defenses.wire import CLIENT, Party
 from ..targets.pipeline import BUILT_IN
 from . import likeness
+from .asking import ask
 from .contract import Setting, Trials
 from .games import Secret, slug, threads_for
 from .likeness import Pictures
@@ -261,12 +262,7 @@ def hear(
         )
         for name, adversary in adversaries.items()
     }
-    said = guess(
-        players,
-        sealed=setting.sealed,
-        threads=setting.threads,
-        done=lambda played, total: setting.progress("adversaries", played, total),
-    )
+    said = ask(players, {slug(each.arm): each.arm for each in played}, setting)
     return {
         slug(each.arm): {
             name: Said(own=own[slug(each.arm)], swapped=own.get(slug(each.arm) + "/swapped"))

@@ -24,13 +24,14 @@ from ..adversaries.contract import (
     Shadow,
     ThreatModel,
 )
-from ..adversaries.sealed import Job, guess
+from ..adversaries.sealed import Job
 from ..defenses.protocol import Output, execute
 from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import Party
 from ..targets.pipeline import Target
+from .asking import ask
 from .contract import Arm, NamedArm, Setting, Trials, derangement
 from .pictures import Gallery
 
@@ -298,11 +299,10 @@ def judge(
         ]
         return [replace(job, seed=derive(job.seed, name)) for job in own]
 
-    said = guess(
+    said = ask(
         {name: (adversary, mine(name)) for name, adversary in adversaries.items()},
-        sealed=setting.sealed,
-        threads=setting.threads,
-        done=lambda played, total: setting.progress("adversaries", played, total),
+        {str(number): each.arm for number, each in enumerate(played)},
+        setting,
     )
     return tuple(
         Trials(

@@ -19,7 +19,7 @@ from ..adversaries.contract import (
     Question,
     ThreatModel,
 )
-from ..adversaries.sealed import Job, guess
+from ..adversaries.sealed import Job
 from ..defenses.claims import Neighbours
 from ..defenses.codec import Array, encode
 from ..defenses.protocol import Mechanism, Terms
@@ -27,6 +27,7 @@ from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import CURATOR, PUBLIC, Message
+from .asking import ask
 from .contract import Setting, Trials
 from .games import slug
 from .neighbours import Held
@@ -209,7 +210,7 @@ def judge(
     """
     jobs = {each.arm.name: _jobs(each, threat_model, setting) for each in played}
 
-    said = guess(
+    said = ask(
         {
             name: (
                 adversary,
@@ -222,9 +223,8 @@ def judge(
             )
             for name, adversary in adversaries.items()
         },
-        sealed=setting.sealed,
-        threads=setting.threads,
-        done=lambda played, total: setting.progress("adversaries", played, total),
+        {each.arm.name: each.arm for each in played},
+        setting,
     )
     return tuple(_trials(each, said) for each in played)
 
