@@ -189,6 +189,13 @@ BUILT_IN = (
         paper=HE,
         claim="What did the server see of the prompt and the picture?",
     ),
+    Entry(
+        kind="scenario",
+        id="what-was-the-prompt",
+        path="latentleak.scenarios.what_was_the_prompt:WhatWasThePrompt",
+        summary="Curious servers infer the prompt, in words of their own.",
+        claim="What was the prompt?",
+    ),
     *(
         Entry(kind="adversary", id=name, path=f"latentleak.adversaries.{path}", summary=summary)
         for name, path, summary in (
@@ -209,6 +216,11 @@ BUILT_IN = (
                 "plausibility",
                 "plausibility:Plausibility",
                 "Rank candidates by how often such prompts are really asked for.",
+            ),
+            (
+                "language-model",
+                "language_model:LanguageModel",
+                "Rank candidates by how likely a language model finds them.",
             ),
             (
                 "intersection",

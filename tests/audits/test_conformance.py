@@ -12,8 +12,12 @@ from latentleak.audits.config import UsageError
 from latentleak.audits.conformance import check
 from latentleak.defenses.claims import DifferentialPrivacy, Obliviousness
 
+OPTIONAL = ("language-model",)
+"""Needs weights that are not installed with the package; tests/adversaries/ has its rules."""
+BUILDS = [e for e in BUILT_IN if e.kind != "scenario" and e.id not in OPTIONAL]
 
-@pytest.mark.parametrize("entry", [e for e in BUILT_IN if e.kind != "scenario"], ids=lambda e: e.id)
+
+@pytest.mark.parametrize("entry", BUILDS, ids=lambda e: e.id)
 def test_ours_conform(entry: Entry) -> None:
     assert check(entry.kind, entry.id) == []
 
