@@ -26,6 +26,7 @@ from .case import Case
 from .catalog import entries, name_of, spec_of
 from .config import RunConfig, UsageError, configured
 from .folder import RunFolder, versions
+from .prompts.measures import measures_of
 from .verdict import Finding, Role, Verdict
 
 Audit = Callable[..., Finding]
@@ -141,7 +142,9 @@ class Contest:
             },
             artifacts=[folder.artifact(f"artifacts/{name}", caption) for name, caption in shown],
         )
-        return audit_of(self.claim)(case, alpha=alpha, profile=config.profile, seed=config.seed)
+        audit = audit_of(self.claim)
+        found = audit(case, alpha=alpha, profile=config.profile, seed=config.seed)
+        return replace(found, measures=(*found.measures, *measures_of(case, alpha=alpha)))
 
 
 def trials_of(
@@ -261,6 +264,12 @@ def _fits(scenario: Scenario, defense: Any) -> bool:
     return hasattr(defense, "release") == (DifferentialPrivacy in scenario.about)
 
 
+def _concerns(scenario: Scenario, claim: Claim) -> bool:
+    """Whether a scenario puts a claim to the test: by its type, and by what it is about."""
+    asked: Callable[[Claim], bool] = getattr(scenario, "concerns", lambda claim: True)
+    return isinstance(claim, scenario.about) and asked(claim)
+
+
 def contests_of(
     scenario: Scenario,
     name: str,
@@ -281,7 +290,7 @@ def contests_of(
         raise UsageError(
             f"defense={name!r} does not play in {scenario.name}; try {', '.join(scenario.defenses)}"
         )
-    own = tuple(claim for claim in defense.claims if isinstance(claim, scenario.about))
+    own = tuple(claim for claim in defense.claims if _concerns(scenario, claim))
     if not own and expected is None:
         expected = Verdict.REFUTED
     games = f"{scenario.name}/{name}"

@@ -46,8 +46,8 @@ def decoys(
     """
     from ..targets import sampling
 
-    sampler = (getattr(defense, "method", "default"), defense.steps, defense.guidance)
-    kept = cache / f"decoys-{target.spec == 'tiny'}-{'-'.join(map(str, sampler))}.npy"
+    sampler = "-".join(map(str, sampler_of(defense)))
+    kept = cache / f"decoys-{target.spec == 'tiny'}-{sampler}.npy"
     if kept.exists():
         return np.asarray(np.load(kept, allow_pickle=False))
     pipe: Any = sampling.open_denoiser(target)
@@ -55,13 +55,33 @@ def decoys(
     parts = []
     for start in range(0, len(prompts), ROWS):
         some, part = list(prompts[start : start + ROWS]), noise[start : start + ROWS]
-        parts.append(pictures(target, _sampled(pipe, defense, some, part)))
-    drawn = np.concatenate(parts)
+        parts.append(drawn(target, defense, some, part))
+    found = np.concatenate(parts)
     partial = kept.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.save(file, drawn, allow_pickle=False)
+        np.save(file, found, allow_pickle=False)
     os.replace(partial, kept)
-    return drawn
+    return found
+
+
+def sampler_of(defense: Any) -> tuple[str, int, float]:
+    """Method, steps and guidance with which a defence draws."""
+    return getattr(defense, "method", "default"), defense.steps, defense.guidance
+
+
+def drawn(target: Target, defense: Any, prompts: Sequence[str], noise: Tensor) -> Pictures:
+    """Pictures of prompts, drawn in the clear with the defence's sampler.
+
+    Args:
+        target: The model.
+        defense: Whose sampler is taken.
+        prompts: What is drawn; as many as one call of the model takes.
+        noise: One initial latent each.
+    """
+    from ..targets import sampling
+
+    pipe: Any = sampling.open_denoiser(target)
+    return pictures(target, _sampled(pipe, defense, list(prompts), noise))
 
 
 def _sampled(pipe: Any, defense: Any, prompts: list[str], noise: Tensor) -> Tensor:

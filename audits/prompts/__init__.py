@@ -1,0 +1,1 @@
+"""What was recovered of prompts, beside what nobody needs to see."""
