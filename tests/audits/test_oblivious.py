@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from latentleak.audits.contest import contests_of
 from latentleak.audits.engine import setting_of
 from latentleak.audits.folder import RunFolder
 from latentleak.audits.obliviousness.audit import audit
+from latentleak.audits.selfcheck import broken_obclip
 from latentleak.audits.selfcheck.broken_obclip import BROKEN, EarlyExit
 from latentleak.audits.selfcheck.oblivious import check
 from latentleak.audits.statistics import at_most
@@ -205,8 +207,12 @@ def test_too_few_games_are_inconclusive() -> None:
 
 
 @pytest.mark.clock
-def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> None:
-    scenario = WhichPromptTimed(games=60, shadow=24)
+def test_an_early_exit_is_caught_by_the_servers_own_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look takes a fixed time, not a processor's: real clocks, and no matter what else runs."""
+    monkeypatch.setattr(broken_obclip, "examine_until_found", _look_until_found)
+    scenario = WhichPromptTimed(games=30, shadow=12)
     config = RunConfig(model="tiny", seed=3, sealed=False)
     folder = RunFolder.start(tmp_path / "run", config, resume=False)
     from latentleak.scenarios.contract import silent
@@ -227,6 +233,10 @@ def test_an_early_exit_is_caught_by_the_servers_own_clock(tmp_path: Path) -> Non
     assert finding.timed
     assert finding.verdict is Verdict.REFUTED
     assert finding.rows[0].games["timed"]
+
+
+def _look_until_found(real: int, preview: Callable[[int], object]) -> None:
+    time.sleep(0.05 * (real + 1))
 
 
 def _skewed(scores: np.ndarray, best: float, swapped: np.ndarray | None = None) -> Trials:
