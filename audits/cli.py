@@ -21,6 +21,7 @@ from rich.table import Table
 from ..defenses.spec import SpecError
 from .catalog import entries
 from .cli_audit import audit
+from .cli_gate import gate, gate_status
 from .config import RunConfig, UsageError, parse_settings
 from .verdict import Finding
 
@@ -36,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(audit)
+app.add_typer(gate)
 messages = Console(stderr=True, highlight=False)
 records = Console(highlight=False)
 
@@ -100,7 +102,7 @@ def run(
         bool, typer.Option("--sealed/--open", help="Adversaries in processes of their own.")
     ] = True,
     baseline: Annotated[
-        Path | None, typer.Option(help="Exit status against this file (see: compare).")
+        Path | None, typer.Option(help="Exit status against this file or run (see: compare).")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="defense.k=10; may be repeated.")
@@ -128,6 +130,7 @@ def run(
         sealed=sealed,
         settings=parse_settings(settings or ()),
     )
+    from .cells import failed
     from .engine import run as start
     from .terminal import Announcer, print_claims, print_findings, progress_bars
 
@@ -145,8 +148,12 @@ def run(
     else:
         print_findings(records, result.findings)
         print_claims(records, result.findings)
+    for cell in failed(result.cells):
+        messages.print(f"[bold red]failed[/bold red] {_plain(f'{cell.id}: {cell.reason}')}")
     messages.print(f"Run folder: {where}   (page: latentleak report {where})")
-    raise typer.Exit(_compare(baseline, result.findings) if baseline else result.exit_status)
+    if baseline is None:
+        raise typer.Exit(result.exit_status)
+    raise typer.Exit(gate_status(baseline, where, console=messages if as_json else records))
 
 
 @app.command(name="list", epilog="Example:  latentleak list --json")
@@ -189,7 +196,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     *,
     formats: Annotated[
-        str, typer.Option("--format", help="html, md; several with commas.")
+        str, typer.Option("--format", help="html, md, latex; several with commas.")
     ] = "html",
 ) -> None:
     """Turn a run folder into a page that a person opens."""
@@ -198,53 +205,6 @@ def report(
     try:
         for name in formats.split(","):
             records.print(str(render(folder, name.strip())), soft_wrap=True)
-    except RunFolderError as error:
-        raise UsageError(str(error)) from error
-
-
-@app.command(epilog="Example:  latentleak baseline runs/first -o baseline.json")
-def baseline(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
-) -> None:
-    """Write the claims of a run as a baseline for later runs."""
-    from .baseline import write_baseline
-
-    write_baseline(_findings(folder), output)
-    messages.print(f'{output}: add what you accept, with reason and end, under "accepted"')
-
-
-@app.command(epilog="Example:  latentleak compare baseline.json runs/second")
-def compare(
-    file: Annotated[Path, typer.Argument(help="A baseline.")],
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-) -> None:
-    """Hold a run against a baseline; exits with 1 if a claim is refuted and not accepted."""
-    raise typer.Exit(_compare(file, _findings(folder)))
-
-
-def _compare(file: Path, findings: Sequence[Finding]) -> int:
-    from datetime import datetime, timezone
-
-    from .baseline import compare as hold
-    from .baseline import exit_status, read_baseline
-
-    changes = hold(read_baseline(file), findings, today=datetime.now(timezone.utc).date())
-    for change in changes:
-        before = change.before.value if change.before else "-"
-        after = change.after.value if change.after else "-"
-        said = change.accepted and f"accepted: {change.accepted}"
-        text = f"{change.id}: {before} -> {after}  {said or change.note}"
-        records.print(_plain(text.rstrip()), soft_wrap=True)
-    return exit_status(changes)
-
-
-def _findings(folder: Path) -> tuple[Finding, ...]:
-    from .report import RunFolderError, load_findings
-
-    try:
-        return load_findings(folder)
     except RunFolderError as error:
         raise UsageError(str(error)) from error
 

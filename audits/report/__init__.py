@@ -19,7 +19,11 @@ from .read import RunFolderError, check_artifacts, load_findings, load_run
 FORMATS: Mapping[str, Callable[[Page], str]] = {"html": to_html, "md": to_markdown}
 """Name of a format, which is also the suffix of its file, and what writes it."""
 
+EXPORTS: Mapping[str, str] = {"latex": "latex/report.tex"}
+"""Formats for other programs, and the file of the run folder that one opens."""
+
 __all__ = [
+    "EXPORTS",
     "FORMATS",
     "Page",
     "RunFolderError",
@@ -35,11 +39,11 @@ __all__ = [
 
 
 def render(folder: str | Path, fmt: str) -> Path:
-    """Write `report.<fmt>` into a run folder, whole or not at all.
+    """Write a report into a run folder, each file whole or not at all.
 
     Args:
         folder: What `latentleak run --out` wrote.
-        fmt: One of `FORMATS`.
+        fmt: One of `FORMATS`, as `report.<fmt>`, or of `EXPORTS`.
 
     Returns:
         The path of the report.
@@ -48,14 +52,25 @@ def render(folder: str | Path, fmt: str) -> Path:
         ValueError: There is no such format.
         RunFolderError: The folder cannot be read.
     """
-    if fmt not in FORMATS:
-        raise ValueError(f"fmt={fmt!r} must be one of {', '.join(FORMATS)}")
-    path = Path(folder) / f"report.{fmt}"
-    _replace(path, FORMATS[fmt](load_page(folder)))
-    return path
+    if fmt in EXPORTS:
+        files = _exported(Path(folder), fmt)
+    elif fmt in FORMATS:
+        files = {f"report.{fmt}": FORMATS[fmt](load_page(folder))}
+    else:
+        raise ValueError(f"fmt={fmt!r} must be one of {', '.join((*FORMATS, *EXPORTS))}")
+    for name, text in files.items():
+        _replace(Path(folder) / name, text)
+    return Path(folder) / EXPORTS.get(fmt, f"report.{fmt}")
+
+
+def _exported(folder: Path, fmt: str) -> Mapping[str, str]:
+    from .latex import to_latex
+
+    return to_latex(folder, load_page(folder))
 
 
 def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".report-") as folder:
         fresh = Path(folder) / path.name
         fresh.write_text(text, encoding="utf-8", newline="\n")

@@ -311,7 +311,7 @@ def test_reports_replace_each_other_whole(full: Path) -> None:
 
 
 def test_an_unknown_format(full: Path) -> None:
-    with pytest.raises(ValueError, match="fmt='pdf' must be one of html, md"):
+    with pytest.raises(ValueError, match="fmt='pdf' must be one of html, md, latex"):
         render(full, "pdf")
 
 
