@@ -130,10 +130,13 @@ def run(
         sealed=sealed,
         settings=parse_settings(settings or ()),
     )
+    from .baseline import load
     from .cells import failed
     from .engine import run as start
     from .terminal import Announcer, print_claims, print_findings, progress_bars
 
+    if baseline is not None:
+        load(baseline)
     where = out or Path("runs") / f"{'-'.join(scenarios)}-{profile}-{seed}"
     with progress_bars(messages) as progress:
         result = start(
