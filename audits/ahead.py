@@ -1,45 +1,23 @@
-"""Play the arms of a scenario side by side, in processes of their own.
+"""Which arms of a scenario, and which scenarios of a run, are worth a process of their own.
 
 A scenario that says `parallel` takes up what was played before, so that arms can be played in any
-order by anybody: the run then finds them done. Everything that decides a game comes from the
-configuration and the seed; the findings are the same bytes as without.
-
-Each process is told the configuration and the run folder, then one arm after the other, as JSON
-lines; it answers with its progress.
+order by anybody: the run then finds them done.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..scenarios.contract import Progress
 from ..targets.pipeline import BUILT_IN
 from .config import RunConfig
 from .folder import RunFolder
+from .workers import ARM, AT_ONCE, SCENARIO, Unit, Units, side_by_side
 
 if TYPE_CHECKING:
     from .contest import Contest
-
-AT_ONCE = 2
-"""Processes."""
-
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from latentleak.audits.ahead import main; main()"
-)
-
-Arm = tuple[str, int]
-"""`games` of a contest, and the number of the arm."""
 
 
 def play_ahead(
@@ -57,33 +35,73 @@ def play_ahead(
         folder: Of the run.
         progress: Shows how far it is.
     """
-    waiting: SimpleQueue[Arm] = SimpleQueue()
-    parallel = any(getattr(each.scenario, "parallel", False) for each in group.values())
-    rebuilt = _rebuilt(config) if parallel else {}
-    for games, each in group.items():
-        if each == rebuilt.get(games):
-            for number, arm in enumerate(each.scenario.arms(each.defense, config.profile)):
-                if not getattr(arm, "timed", False):
-                    waiting.put((games, number))
-    small = config.model in BUILT_IN and config.device in ("auto", "cpu")
-    if not small or waiting.qsize() < AT_ONCE or (os.cpu_count() or 1) < AT_ONCE:
+    if not _of_use(config):
         return
-    workers: list[subprocess.Popen[str]] = []
-    try:
-        with tempfile.TemporaryFile("w") as errors, ThreadPoolExecutor(AT_ONCE) as pool:
-            try:
-                workers += [_started(errors) for _ in range(AT_ONCE)]
-                list(pool.map(lambda w: _feed(w, waiting, config, folder, progress), workers))
-            finally:
-                for worker in workers:
-                    worker.kill()
-    finally:
-        for worker in workers:
-            worker.wait()
-            for pipe in (worker.stdin, worker.stdout):
-                if pipe is not None:
-                    with suppress(BrokenPipeError):
-                        pipe.close()
+    if not any(getattr(each.scenario, "parallel", False) for each in group.values()):
+        return
+    rebuilt = _rebuilt(config)
+    same = [each for games, each in group.items() if each == rebuilt.get(games)]
+    arms = list(_arms(same, config))
+    if len(arms) >= AT_ONCE:
+        side_by_side(Units(arms, {}), config, folder, progress)
+
+
+def do_ahead(
+    every: Sequence[Contest],
+    config: RunConfig,
+    folder: RunFolder,
+    progress: Progress,
+    split: Mapping[str, float],
+) -> frozenset[str]:
+    """Do the scenarios of a run side by side, where that is of use.
+
+    Those that are not `parallel` take longest in one piece, and come first; the others' arms fill
+    the gaps, and are judged once all are played.
+
+    Args:
+        every: Contests of the run, as the configuration alone gives them.
+        config: Of the run.
+        folder: Of the run; what is done is found there.
+        progress: Shows how far it is.
+        split: Alpha of each claim.
+
+    Returns:
+        Scenarios in which a process died.
+    """
+    if not _of_use(config):
+        return frozenset()
+    whole: list[Unit] = []
+    pieces: list[Unit] = []
+    needs: dict[Unit, frozenset[Unit]] = {}
+    for name in dict.fromkeys(each.scenario.name for each in every):
+        own = {each.games: each for each in every if each.scenario.name == name}
+        unit = (SCENARIO, name, 0)
+        arms = [
+            arm
+            for games, each in own.items()
+            if getattr(each.scenario, "parallel", False) and each.kept(config, folder) is None
+            for arm in _arms([own[games]], config)
+        ]
+        needs[unit] = frozenset(arms)
+        if arms:
+            pieces += [*arms, unit]
+        else:
+            whole.append(unit)
+    units = Units([*whole, *pieces], needs)
+    side_by_side(units, config, folder, progress, split)
+    return frozenset(name for what, name, _ in units.lost if what == SCENARIO)
+
+
+def _of_use(config: RunConfig) -> bool:
+    small = config.model in BUILT_IN and config.device in ("auto", "cpu")
+    return small and (os.cpu_count() or 1) >= AT_ONCE
+
+
+def _arms(every: Iterable[Contest], config: RunConfig) -> Iterator[Unit]:
+    for each in every:
+        for number, arm in enumerate(each.scenario.arms(each.defense, config.profile)):
+            if not getattr(arm, "timed", False):
+                yield ARM, each.games, number
 
 
 def _rebuilt(config: RunConfig) -> dict[str, Contest]:
@@ -91,64 +109,3 @@ def _rebuilt(config: RunConfig) -> dict[str, Contest]:
     from .contest import contests, scenarios_of
 
     return {each.games: each for each in contests(config, scenarios_of(config))}
-
-
-def _started(errors: IO[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", START, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
-
-
-def _feed(
-    worker: subprocess.Popen[str],
-    waiting: SimpleQueue[Arm],
-    config: RunConfig,
-    folder: RunFolder,
-    progress: Progress,
-) -> None:
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    with suppress(BrokenPipeError, Empty):
-        _say(worker.stdin, {"config": config.to_dict(), "out": str(folder.path)})
-        while True:
-            _say(worker.stdin, waiting.get_nowait())
-            for line in worker.stdout:
-                said = json.loads(line)
-                if said is None:
-                    break
-                progress(*said)
-            else:
-                return  # it died
-
-
-def _say(pipe: IO[str], value: Any) -> None:
-    pipe.write(json.dumps(value) + "\n")
-    pipe.flush()
-
-
-def main() -> None:
-    """The process: the configuration and the folder, then arms until there are none."""
-    with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)  # whatever a library prints is no answer
-        _serve(sys.stdin, answers)
-
-
-def _serve(requests: IO[str], answers: IO[str]) -> None:
-    from .engine import setting_of
-
-    first = json.loads(requests.readline())
-    config = RunConfig.of(first["config"])
-    every = _rebuilt(config)
-
-    def progress(label: str, done: int, total: int) -> None:
-        _say(answers, (label, done, total))
-
-    setting = setting_of(config, RunFolder(Path(first["out"])), progress)
-    for line in requests:
-        games, number = json.loads(line)
-        every[games].play_arm(number, config, setting)
-        _say(answers, None)

@@ -83,6 +83,11 @@ class Cell:
         return cls(**values | {"status": CellStatus(record["status"])})
 
 
+def failed(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Those that could not be measured."""
+    return tuple(cell for cell in cells if cell.status is CellStatus.FAILED)
+
+
 def write_cells(folder: str | Path, cells: Iterable[Cell]) -> None:
     """Replace `cells.jsonl` of a run folder; equal cells give equal bytes.
 

@@ -7,16 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..adversaries.contract import Adversary
-from ..defenses.claims import (
-    Claim,
-    DifferentialPrivacy,
-    Fidelity,
-    Hidden,
-    Indistinguishability,
-    Obliviousness,
-    Offload,
-    SecurityLevel,
-)
+from ..defenses.claims import Claim, DifferentialPrivacy
 from ..defenses.protocol import Defense, Mechanism
 from ..defenses.spec import Spec
 from ..scenarios.contract import Scenario, Setting, Trials
@@ -25,11 +16,11 @@ from .ahead import play_ahead
 from .case import Case
 from .catalog import entries, name_of, spec_of
 from .config import RunConfig, UsageError, configured
+from .dispatch import audit_of, shares_of
+from .failures import FAILED, Failures, failed_in, without
 from .folder import RunFolder, versions
 from .prompts.measures import measures_of
 from .verdict import Finding, Role, Verdict
-
-Audit = Callable[..., Finding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +65,7 @@ class Contest:
     def kept(self, config: RunConfig, folder: RunFolder) -> tuple[Trials, ...] | None:
         """What an interrupted run already judged, if that is all."""
         stored = [folder.finished(name) for name in self._names(config)]
-        found = tuple(each for each in stored if each is not None)
+        found = tuple(each for each in stored if each is not None and not failed_in([each]))
         return found if len(found) == len(stored) else None
 
     def play(self, config: RunConfig, setting: Setting) -> list[Any]:
@@ -140,24 +131,41 @@ class Contest:
                 "versions": versions(),
                 "target": setting.target("chosen").to_dict(),
             },
-            artifacts=[folder.artifact(f"artifacts/{name}", caption) for name, caption in shown],
+            artifacts=[
+                folder.artifact((setting.artifacts / name).relative_to(folder.path), caption)
+                for name, caption in shown
+            ],
         )
         audit = audit_of(self.claim)
         found = audit(case, alpha=alpha, profile=config.profile, seed=config.seed)
-        return replace(found, measures=(*found.measures, *measures_of(case, alpha=alpha)))
+        found = replace(found, measures=(*found.measures, *measures_of(case, alpha=alpha)))
+        return without(found, failed_in([*trials, *reference]))
 
 
 def trials_of(
-    every: Sequence[Contest], config: RunConfig, folder: RunFolder, setting: Setting
+    every: Sequence[Contest],
+    config: RunConfig,
+    folder: RunFolder,
+    setting: Setting,
+    failures: Failures | None = None,
 ) -> dict[str, tuple[Trials, ...]]:
     """Play and judge the games of all contests, once for contests that share them.
 
     A scenario that judges `together` hands the games of all its defences to one process an
     adversary; else there is one for each defence.
 
+    Args:
+        every: Contests.
+        config: Of the run.
+        folder: Of the run.
+        setting: Of the run.
+        failures: Told of games that could not be played or judged, which are then left out; None
+            raises.
+
     Returns:
         The `games` of a contest to its arms.
     """
+    told = Failures() if failures is None else failures
     found: dict[str, tuple[Trials, ...]] = {}
     groups: dict[str, dict[str, Contest]] = {}
     for each in every:
@@ -168,55 +176,44 @@ def trials_of(
         together = getattr(each.scenario, "together", False)
         groups.setdefault(each.scenario.name if together else each.games, {})[each.games] = each
     for name, group in groups.items():
-        play_ahead(group, config, folder, setting.progress)
-        played = {games: each.play(config, setting) for games, each in group.items()}
-        first = next(iter(group.values()))
-        own = replace(setting, work=setting.work / name.replace("/", "-"))
-        arms = [arm for each in played.values() for arm in each]
-        judged = iter(first.scenario.judge(arms, first.adversaries, own))
+        if setting.at_once > 1:
+            play_ahead(group, config, folder, setting.progress)
+        played: dict[str, list[Any]] = {}
         for games, each in group.items():
-            found[games] = each.keep([next(judged) for _ in played[games]], config, folder)
+            with told.of(games):
+                played[games] = each.play(config, setting)
+        own = replace(setting, work=setting.work / name.replace("/", "-"))
+        judged = _judged(group, played, own, told)
+        for games, trials in judged.items():
+            found[games] = group[games].keep(trials, config, folder)
     return found
 
 
-def audit_of(claim: Claim) -> Audit:
-    """The audit of a type of claim, imported when it is needed.
-
-    Raises:
-        TypeError: If no audit takes such claims.
-    """
-    if isinstance(claim, Fidelity | Offload) or _from_servers(claim):
-        from .ppidm.audit import audit as shared
-
-        return shared
-    if isinstance(claim, Obliviousness):
-        from .obliviousness.audit import audit as oblivious
-
-        return oblivious
-    if isinstance(claim, DifferentialPrivacy):
-        from .dp_epsilon.audit import audit as private
-
-        return private
-    if isinstance(claim, Hidden | Indistinguishability | SecurityLevel):
-        from .he.audit import audit as encrypted
-
-        return encrypted
-    raise TypeError(
-        f"claim={claim} has no audit; claims of type {type(claim).__name__} are not run"
-    )
-
-
-def _from_servers(claim: Claim) -> bool:
-    return isinstance(claim, Hidden) and " from " in claim.what
-
-
-def shares_of(defense: Any, setting: Setting) -> tuple[Mapping[str, Any], ...]:
-    """What is recorded of additive shares beside the games; nothing for other defences."""
-    if getattr(defense, "share", None) != "ring":
-        return ()
-    from .ppidm.argument import arguments
-
-    return arguments(defense, setting)
+def _judged(
+    group: Mapping[str, Contest],
+    played: Mapping[str, list[Any]],
+    setting: Setting,
+    told: Failures,
+) -> dict[str, list[Trials]]:
+    """Judge the games of a group together; where that fails, those of each defence."""
+    if not played:
+        return {}
+    first = group[next(iter(played))]
+    arms = [arm for each in played.values() for arm in each]
+    mark = len(told.adversaries)
+    try:
+        judged = iter(first.scenario.judge(arms, first.adversaries, setting))
+    except Exception:
+        if len(played) == 1 or not told.keeps:
+            with told.of(first.games):
+                raise
+            return {}
+        own = (_judged(group, {games: each}, setting, told) for games, each in played.items())
+        return {games: trials for each in own for games, trials in each.items()}
+    return {
+        games: [told.noted(next(judged), each, mark) for each in mine]
+        for games, mine in played.items()
+    }
 
 
 def scenarios_of(config: RunConfig) -> tuple[str, ...]:
@@ -261,7 +258,8 @@ def plays(scenario: Scenario, defense: str) -> bool:
 
 
 def _fits(scenario: Scenario, defense: Any) -> bool:
-    return hasattr(defense, "release") == (DifferentialPrivacy in scenario.about)
+    usual = "release" if DifferentialPrivacy in scenario.about else "client"
+    return hasattr(defense, getattr(scenario, "takes", usual))
 
 
 def _concerns(scenario: Scenario, claim: Claim) -> bool:
@@ -318,6 +316,8 @@ def scenario_of(name: str, config: RunConfig) -> Any:
     scenario = spec_of("scenario", name).build()
     values = config.under("scenario")
     fields = getattr(scenario, "__dataclass_fields__", {})
+    if config.scenarios == ("all",) and config.profile == "quick":
+        values = {**getattr(scenario, "brief", {}), **values}
     if config.trials is not None:
         values.setdefault("games" if "games" in fields else "cheap_games", config.trials)
     if "k" in fields and (k := config.under("defense").get("k")) is not None:
@@ -351,5 +351,5 @@ def _adversaries(scenario: Scenario, names: Sequence[str]) -> Mapping[str, Adver
 
 
 def _printed(trials: Trials) -> Trials:
-    facts = {k: v for k, v in trials.facts.items() if k not in ("images", "target")}
+    facts = {k: v for k, v in trials.facts.items() if k not in ("images", "target", FAILED)}
     return replace(trials, facts=facts | {"model": trials.facts["target"]["spec"]})

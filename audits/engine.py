@@ -12,11 +12,15 @@ from typing import Any
 
 from ..scenarios.contract import Progress, Setting, silent
 from ..targets.pipeline import Target, load
-from .catalog import name_of
+from .ahead import do_ahead
+from .cells import Cell, failed, load_cells, write_cells
 from .config import RunConfig
-from .contest import Contest, contests, scenarios_of, trials_of
-from .folder import RunFolder, host, versions
+from .contest import Contest, contests, scenarios_of
+from .folder import RunFolder, host, versions, write_findings
+from .matrix import absent
+from .part import Part, lost, measured, of_scenario
 from .report.read import load_findings
+from .source import digests
 from .statistics import split_alpha
 from .verdict import SCHEMA, Finding, Role, Verdict
 
@@ -30,17 +34,21 @@ class RunResult:
     Attributes:
         folder: The run folder.
         findings: As in `findings.jsonl`.
+        cells: As in `cells.jsonl`.
     """
 
     folder: Path
     findings: tuple[Finding, ...]
+    cells: tuple[Cell, ...] = ()
 
     @property
     def exit_status(self) -> int:
-        """1 if a claim is refuted, 3 if one is inconclusive, else 0."""
+        """1 if a claim is refuted, 4 if a cell failed, 3 if a claim is inconclusive, else 0."""
         verdicts = {f.verdict for f in self.findings if f.role is Role.CLAIM}
         if Verdict.REFUTED in verdicts:
             return 1
+        if failed(self.cells):
+            return 4
         return 3 if Verdict.INCONCLUSIVE in verdicts else 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,16 +93,24 @@ def run(
         if announce is not None:
             announce(each.announcement())
     if folder.complete:
-        return RunResult(folder=folder.path, findings=load_findings(folder.path))
+        return _result(folder)
     record = _record(config, split)
     folder.write_record(record)
-    findings = _findings(every, config, folder, setting_of(config, folder, progress), split)
-    result = RunResult(folder=folder.path, findings=findings)
-    folder.write_findings(findings)
+    parts = _parts(every, config, folder, setting_of(config, folder, progress), split)
+    write_findings(folder.path, (f for part in parts for f in part.findings))
+    cells = (*(c for part in parts for c in part.cells), *absent(every))
+    write_cells(folder.path, cells)
+    result = _result(folder)
     seconds = round(time.monotonic() - clock, 1)
     folder.write_record(record | {"seconds": seconds, "exit_status": result.exit_status})
-    folder.clean()
+    if not failed(cells):
+        folder.clean()
     return result
+
+
+def _result(folder: RunFolder) -> RunResult:
+    findings, cells = load_findings(folder.path), load_cells(folder.path)
+    return RunResult(folder=folder.path, findings=findings, cells=cells)
 
 
 def setting_of(config: RunConfig, folder: RunFolder, progress: Progress) -> Setting:
@@ -132,30 +148,27 @@ def _record(config: RunConfig, split: Mapping[str, float]) -> dict[str, Any]:
         "config": config.to_dict(),
         "alpha_split": dict(split),
         "versions": versions(),
+        "code": digests(),
         "host": host(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
 
-def _findings(
+def _parts(
     every: tuple[Contest, ...],
     config: RunConfig,
     folder: RunFolder,
     setting: Setting,
     split: Mapping[str, float],
-) -> tuple[Finding, ...]:
-    trials = trials_of(every, config, folder, setting)
-    firsts = {each.games: each for each in reversed(every)}
-    exact = {games: each.exact(setting) for games, each in firsts.items()}
-    return tuple(
-        each.finding(
-            trials[each.games],
-            trials[f"{each.scenario.name}/{name_of('defense', each.scenario.controls[0])}"],
-            config=config,
-            folder=folder,
-            setting=setting,
-            alpha=split.get(each.id, config.alpha),
-            exact=exact[each.games],
-        )
-        for each in every
-    )
+) -> list[Part]:
+    """A single scenario here; several side by side, each with a folder until all are done."""
+    names = tuple(dict.fromkeys(each.scenario.name for each in every))
+    if len(scenarios_of(config)) == 1:
+        return [measured(every, config, folder, setting, split)]
+    died = do_ahead(every, config, folder, setting.progress, split)
+    return [
+        lost(name, every)
+        if name in died
+        else of_scenario(name, every, config, folder, setting, split)
+        for name in names
+    ]

@@ -8,12 +8,13 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..scenarios.contract import Trials
+from .cells import failed, load_cells
 from .config import RunConfig, UsageError
 from .verdict import Finding
 
@@ -77,8 +78,9 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether the run has ended with findings."""
-        return (self.path / "findings.jsonl").exists() and "exit_status" in self.record()
+        """Whether the run has ended, and every cell of it was measured."""
+        ended = (self.path / "findings.jsonl").exists() and "exit_status" in self.record()
+        return ended and not failed(load_cells(self.path))
 
     def record(self) -> dict[str, Any]:
         """The contents of `run.json`; empty before it is written."""
@@ -114,22 +116,24 @@ class RunFolder:
             raise OSError(f"trials/{name}.npz was not written as it should be; is the disk full?")
         return kept
 
-    def write_findings(self, findings: tuple[Finding, ...]) -> None:
-        """Replace `findings.jsonl`."""
-        lines = "".join(finding.to_json() + "\n" for finding in findings)
-        write(self.path / "findings.jsonl", lines)
-
     def clean(self) -> None:
         """Delete the views, which are large; scores and truth stay in `trials/`."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        for path in (self.work, self.path / "parts", self.path / "errors"):
+            shutil.rmtree(path, ignore_errors=True)
 
-    def artifact(self, relative: str, caption: str) -> dict[str, str]:
+    def artifact(self, relative: Path, caption: str) -> dict[str, str]:
         """How a finding names a file of the folder."""
         return {
-            "path": relative,
+            "path": relative.as_posix(),
             "sha256": sha256(self.path / relative),
             "caption": caption,
         }
+
+
+def write_findings(folder: Path, findings: Iterable[Finding]) -> None:
+    """Replace `findings.jsonl` of a folder."""
+    lines = "".join(finding.to_json() + "\n" for finding in findings)
+    write(folder / "findings.jsonl", lines)
 
 
 def write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
 from ..adversaries.likelihood_ratio import LikelihoodRatio
@@ -62,6 +62,7 @@ class WasMyImageUsed:
     defenses = ("dpagg-ti", "dp-guidance", "dp-sgd-ti")
     controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClipping")
     optimum = "likelihood ratio"
+    brief: ClassVar[Mapping[str, int]] = {"games": 2000, "costly": 16}
     games: int = 4000
     costly: int = 80
     collection: private_sets.Name = "stickies"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..adversaries.candidate_latent import ClearLatent, Reselection, TermMatch
 from ..adversaries.conditioning import NearestConditioning
@@ -95,6 +95,7 @@ class WhatDidTheServerSee:
     optimum = "plain reading"
     together = True
     parallel = True
+    brief: ClassVar[Mapping[str, int]] = {"games": 12, "latents": 4, "keys": 2, "curve": 2}
     games: int = 24
     steps: int = 10
     method: str = "ddim"

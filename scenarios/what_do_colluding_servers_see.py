@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
 from ..adversaries.linear_reading import LinearReading
@@ -75,6 +75,7 @@ class WhatDoColludingServersSee:
     optimum = "plain reading"
     together = True
     parallel = True
+    brief: ClassVar[Mapping[str, Any]] = {"games": 6, "few": 0, "steps": 2, "early": []}
     games: int = 12
     few: int = 3
     steps: int = 4

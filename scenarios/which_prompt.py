@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..adversaries.classifier import TrainedClassifier
 from ..adversaries.contract import Adversary, Question, ThreatModel
@@ -100,6 +100,18 @@ class WhichPrompt:
     controls = ("plain",)
     optimum = "intersection"
     together = True
+    parallel = True
+    brief: ClassVar[Mapping[str, int]] = {
+        "full_games": 4,
+        "full_shadow": 1,
+        "cheap_games": 60,
+        "cheap_shadow": 24,
+        "follow_ups": 20,
+        "accelerated": 16,
+        "skewed": 60,
+        "mentions": 16,
+        "published": 2,
+    }
     full_games: int = 20
     full_shadow: int = 2
     cheap_games: int = 120
@@ -322,6 +334,8 @@ class WhichPromptTimed(WhichPrompt):
 
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
+    parallel = False
+    brief: ClassVar[Mapping[str, int]] = {"games": 60, "shadow": 24}
     games: int = 120
     shadow: int = 48
 

@@ -1,0 +1,214 @@
+"""Parts of a run side by side, in processes of their own.
+
+Each process is told the configuration and the run folder, then one unit after the other, as JSON
+lines; it answers with its progress, and with null at the end of a unit. A unit is an arm that is
+played ahead of its judgement, or a whole scenario. Everything that decides a game comes from the
+configuration and the seed: the findings are the same bytes however units are shared out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Condition
+from typing import IO, Any
+
+from ..scenarios.contract import Progress
+from .config import RunConfig
+from .folder import RunFolder
+
+AT_ONCE = 2
+"""Processes."""
+
+PATIENCE = 5.0
+"""How long a process may take to end what it has started [s]."""
+
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from latentleak.audits.workers import main; main()"
+)
+
+ARM, SCENARIO = "arm", "scenario"
+Unit = tuple[str, str, int]
+"""`ARM`, the `games` of a contest and the number of the arm; or `SCENARIO`, its name and 0."""
+
+
+class Units:
+    """What is to be done, in order; some of it only once other units are done.
+
+    Args:
+        units: In the order in which they are handed out.
+        needs: Units that must be done before another one is handed out.
+
+    Attributes:
+        lost: Units on which a process died.
+    """
+
+    def __init__(self, units: Iterable[Unit], needs: Mapping[Unit, frozenset[Unit]]) -> None:
+        self._waiting = list(units)
+        self._needs = needs
+        self._done: set[Unit] = set()
+        self.lost: list[Unit] = []
+        self._changed = Condition()
+
+    def take(self) -> Unit | None:
+        """The next unit, once there is one; None when all are handed out."""
+        with self._changed:
+            while self._waiting:
+                for unit in self._waiting:
+                    if self._needs.get(unit, frozenset()) <= self._done:
+                        self._waiting.remove(unit)
+                        return unit
+                self._changed.wait()
+            return None
+
+    def end(self, unit: Unit, *, lost: bool = False) -> None:
+        """A unit is done, or was given up."""
+        with self._changed:
+            self._done.add(unit)
+            self.lost += [unit] if lost else []
+            self._changed.notify_all()
+
+
+def side_by_side(
+    units: Units,
+    config: RunConfig,
+    folder: RunFolder,
+    progress: Progress,
+    split: Mapping[str, float] | None = None,
+) -> None:
+    """Let processes do all units. One that dies leaves its unit undone; another takes its place.
+
+    Args:
+        units: What is to be done.
+        config: Of the run.
+        folder: Of the run; what is done is found there.
+        progress: Shows how far it is.
+        split: Alpha of each claim, where whole scenarios are to be done.
+    """
+    greeting = {"config": config.to_dict(), "out": str(folder.path), "split": dict(split or {})}
+    with tempfile.TemporaryFile("w") as errors, ThreadPoolExecutor(AT_ONCE) as pool:
+        workers = [_Worker(greeting, errors) for _ in range(AT_ONCE)]
+        try:
+            list(pool.map(lambda worker: worker.work(units, progress), workers))
+        finally:
+            for worker in workers:
+                worker.stop()
+
+
+class _Worker:
+    """The parent's end of one process."""
+
+    def __init__(self, greeting: Mapping[str, Any], errors: IO[str]) -> None:
+        self._greeting = greeting
+        self._errors = errors
+        self._process = self._started()
+        self._stopped = False
+
+    def _started(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        return process
+
+    def work(self, units: Units, progress: Progress) -> None:
+        """Hand out units until there are none."""
+        greeted = False
+        while (unit := units.take()) is not None:
+            if not self._stopped and not greeted:
+                self._say(self._greeting)
+            greeted = not self._stopped and self._do(unit, progress)
+            units.end(unit, lost=not greeted)
+            if not greeted and not self._stopped:
+                self._end()
+                self._process = self._started()
+
+    def _do(self, unit: Unit, progress: Progress) -> bool:
+        """Whether the process lived to tell that the unit is done."""
+        self._say(unit)
+        assert self._process.stdout is not None
+        with suppress(ValueError):  # stopped meanwhile
+            for line in self._process.stdout:
+                said = json.loads(line)
+                if said is None:
+                    return True
+                progress(*said)
+        return False
+
+    def _say(self, value: Any) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ValueError):
+            say(self._process.stdin, value)
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._stopped = True
+        self._end()
+
+    def _end(self) -> None:
+        process = self._process
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def say(pipe: IO[str], value: Any) -> None:
+    """Write one JSON line."""
+    pipe.write(json.dumps(value) + "\n")
+    pipe.flush()
+
+
+def main() -> None:
+    """The process: the configuration and the folder, then units until there are none."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # whatever a library prints is no answer
+        _serve(sys.stdin, answers)
+
+
+def _serve(requests: IO[str], answers: IO[str]) -> None:
+    from .contest import contests, scenarios_of
+    from .engine import setting_of
+    from .part import of_scenario, pictures_of
+
+    first = json.loads(requests.readline())
+    config, folder = RunConfig.of(first["config"]), RunFolder(Path(first["out"]))
+    names = scenarios_of(config)
+    every = contests(config, names)
+    by_games = {each.games: each for each in every}
+    shared = setting_of(config, folder, lambda *_: None)
+    for line in requests:
+        what, name, number = json.loads(line)
+        scenario = name.partition("/")[0] if what == ARM else name
+
+        def progress(label: str, done: int, total: int, of: str = scenario) -> None:
+            say(answers, (label if len(names) == 1 else f"{of}: {label}", done, total))
+
+        setting = replace(shared, progress=progress, at_once=1)
+        with suppress(Exception):  # left undone, it fails again where it is reported
+            if what == ARM:
+                own = pictures_of(scenario, setting) if len(names) > 1 else setting
+                by_games[name].play_arm(number, config, own)
+            else:
+                of_scenario(name, every, config, folder, setting, first["split"])
+        say(answers, None)
