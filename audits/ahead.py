@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..scenarios.contract import Progress
@@ -76,12 +77,9 @@ def do_ahead(
     for name in dict.fromkeys(each.scenario.name for each in every):
         own = {each.games: each for each in every if each.scenario.name == name}
         unit = (SCENARIO, name, 0)
-        arms = [
-            arm
-            for games, each in own.items()
-            if getattr(each.scenario, "parallel", False) and each.kept(config, folder) is None
-            for arm in _arms([own[games]], config)
-        ]
+        arms: list[Unit] = []
+        with suppress(Exception):  # arms that cannot be told fail where it is reported
+            arms += _unplayed(own.values(), config, folder)
         needs[unit] = frozenset(arms)
         if arms:
             pieces += [*arms, unit]
@@ -95,6 +93,12 @@ def do_ahead(
 def _of_use(config: RunConfig) -> bool:
     small = config.model in BUILT_IN and config.device in ("auto", "cpu")
     return small and (os.cpu_count() or 1) >= AT_ONCE
+
+
+def _unplayed(every: Iterable[Contest], config: RunConfig, folder: RunFolder) -> Iterator[Unit]:
+    for each in every:
+        if getattr(each.scenario, "parallel", False) and each.kept(config, folder) is None:
+            yield from _arms([each], config)
 
 
 def _arms(every: Iterable[Contest], config: RunConfig) -> Iterator[Unit]:

@@ -168,13 +168,18 @@ def trials_of(
     told = Failures() if failures is None else failures
     found: dict[str, tuple[Trials, ...]] = {}
     groups: dict[str, dict[str, Contest]] = {}
+    firsts: dict[str, Contest] = {}
     for each in every:
-        kept = found.get(each.games) or each.kept(config, folder)
-        if kept is not None:
-            found[each.games] = kept
-            continue
-        together = getattr(each.scenario, "together", False)
-        groups.setdefault(each.scenario.name if together else each.games, {})[each.games] = each
+        firsts.setdefault(each.games, each)
+    for each in firsts.values():
+        with told.of(each.games):
+            kept = each.kept(config, folder)
+            together = getattr(each.scenario, "together", False)
+            if kept is not None:
+                found[each.games] = kept
+            else:
+                name = each.scenario.name if together else each.games
+                groups.setdefault(name, {})[each.games] = each
     for name, group in groups.items():
         if setting.at_once > 1:
             play_ahead(group, config, folder, setting.progress)

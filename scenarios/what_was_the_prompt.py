@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
 from ..adversaries.prompts.nearest import NearestPrompt
@@ -70,6 +70,7 @@ class WhatWasThePrompt:
     optimum = "nearest prompt"
     together = True
     parallel = True
+    brief: ClassVar[Mapping[str, int]] = {"games": 8, "drawn": 4}
     games: int = 24
     steps: int = 4
     drawn: int = 8
@@ -103,7 +104,7 @@ class WhatWasThePrompt:
             candidates=CANDIDATES,
             pairs=PAIRS,
         )
-        return tuple(_coalitions(base)) if hasattr(config, "preset") else (base,)
+        return tuple(_coalitions(base)) if hasattr(config, "share") else (base,)
 
     def adversaries(self) -> Mapping[str, Adversary]:
         """From what people ask for anyway to soft tokens."""
