@@ -194,21 +194,38 @@ def show(name: Annotated[str, typer.Argument(metavar="ID", help="See: latentleak
                 records.print(f"  {each.name} = {_plain(repr(each.default))}")
 
 
-@app.command(epilog="Example:  latentleak report runs/first --format html")
+@app.command(
+    epilog="Examples:  latentleak report runs/first --format html,latex  |  latentleak report "
+    "runs/first --format sarif --sarif-location src/private.py:12 --baseline baseline.json"
+)
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
     *,
     formats: Annotated[
-        str, typer.Option("--format", help="html, md, latex; several with commas.")
+        str,
+        typer.Option("--format", help="html, md, latex, sarif, junit; several with commas."),
     ] = "html",
+    sarif_location: Annotated[
+        str | None, typer.Option(help="FILE or FILE:LINE instead of the class of each defence.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="sarif: what became of each claim since this file or run.")
+    ] = None,
+    problems_only: Annotated[
+        bool, typer.Option("--problems-only", help="sarif: leave out what passes.")
+    ] = False,
 ) -> None:
-    """Turn a run folder into a page that a person opens."""
-    from .report import RunFolderError, render
+    """Turn a run folder into a page that a person opens, or a file that another program reads."""
+    from .report import render
+    from .report.sarif import choices
 
     try:
+        chosen = choices(
+            folder, location=sarif_location, baseline=baseline, problems_only=problems_only
+        )
         for name in formats.split(","):
-            records.print(str(render(folder, name.strip())), soft_wrap=True)
-    except RunFolderError as error:
+            records.print(str(render(folder, name.strip(), chosen)), soft_wrap=True)
+    except ValueError as error:
         raise UsageError(str(error)) from error
 
 

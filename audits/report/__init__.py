@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .html import to_html
 from .markdown import to_markdown
@@ -16,10 +17,17 @@ from .order import rows_worst_first, worst, worst_first
 from .page import Page, load_page
 from .read import RunFolderError, check_artifacts, load_findings, load_run
 
+if TYPE_CHECKING:
+    from .sarif import Choices
+
 FORMATS: Mapping[str, Callable[[Page], str]] = {"html": to_html, "md": to_markdown}
 """Name of a format, which is also the suffix of its file, and what writes it."""
 
-EXPORTS: Mapping[str, str] = {"latex": "latex/report.tex"}
+EXPORTS: Mapping[str, str] = {
+    "latex": "latex/report.tex",
+    "sarif": "report.sarif",
+    "junit": "junit.xml",
+}
 """Formats for other programs, and the file of the run folder that one opens."""
 
 __all__ = [
@@ -38,12 +46,13 @@ __all__ = [
 ]
 
 
-def render(folder: str | Path, fmt: str) -> Path:
+def render(folder: str | Path, fmt: str, choices: Choices | None = None) -> Path:
     """Write a report into a run folder, each file whole or not at all.
 
     Args:
         folder: What `latentleak run --out` wrote.
         fmt: One of `FORMATS`, as `report.<fmt>`, or of `EXPORTS`.
+        choices: For `sarif`.
 
     Returns:
         The path of the report.
@@ -53,7 +62,7 @@ def render(folder: str | Path, fmt: str) -> Path:
         RunFolderError: The folder cannot be read.
     """
     if fmt in EXPORTS:
-        files = _exported(Path(folder), fmt)
+        files = _exported(Path(folder), fmt, choices)
     elif fmt in FORMATS:
         files = {f"report.{fmt}": FORMATS[fmt](load_page(folder))}
     else:
@@ -63,10 +72,19 @@ def render(folder: str | Path, fmt: str) -> Path:
     return Path(folder) / EXPORTS.get(fmt, f"report.{fmt}")
 
 
-def _exported(folder: Path, fmt: str) -> Mapping[str, str]:
-    from .latex import to_latex
+def _exported(folder: Path, fmt: str, choices: Choices | None) -> Mapping[str, str]:
+    page = load_page(folder)
+    if fmt == "latex":
+        from .latex import to_latex
 
-    return to_latex(folder, load_page(folder))
+        return to_latex(folder, page)
+    if fmt == "sarif":
+        from .sarif import to_sarif
+
+        return {EXPORTS[fmt]: to_sarif(folder, page, choices)}
+    from .junit import to_junit
+
+    return {EXPORTS[fmt]: to_junit(folder, page)}
 
 
 def _replace(path: Path, text: str) -> None:

@@ -163,7 +163,7 @@ def test_structure_for_those_who_cannot_see_it(full: Path) -> None:
     assert [(i["width"], i["height"]) for i in outline.all("img")] == [("3", "2")]
     assert all(cell.get("scope") for cell in outline.all("th"))
     drawings = [a for a in outline.all("svg") if a.get("role") == "img"]
-    assert len(drawings) == 2 + 2 * 4
+    assert len(drawings) == 4 + 2 * 4
     ids = [a["id"] for _, a in outline.found if "id" in a]
     assert len(ids) == len(set(ids))
     for drawing in drawings:
@@ -311,7 +311,7 @@ def test_reports_replace_each_other_whole(full: Path) -> None:
 
 
 def test_an_unknown_format(full: Path) -> None:
-    with pytest.raises(ValueError, match="fmt='pdf' must be one of html, md, latex"):
+    with pytest.raises(ValueError, match="fmt='pdf' must be one of html, md, latex, sarif, junit"):
         render(full, "pdf")
 
 
