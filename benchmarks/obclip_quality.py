@@ -1,14 +1,14 @@
 """What ObCLIP's pictures are worth: attributes, prompt, kernel distance, nearness to cloud-only.
 
     python benchmarks/obclip_quality.py measure --out runs/oc
-    python benchmarks/obclip_quality.py report --out runs/oc --figure docs/images/obclip-cost.png
-    python benchmarks/obclip_quality.py confirm
+    python benchmarks/obclip_quality.py report --out runs/oc
+    python benchmarks/obclip_quality.py confirm --k 10
 
 `measure` draws, on the embedded model, every candidate of some prompts as if it were the real one:
 all methods share prompts, candidates and initial noises, so differences are paired. The templates
 are the samples: rows of a template share a noise, hence intervals are jackknifed over templates.
-`report` prints Markdown tables. Interrupted runs go on where they stopped. `confirm` compares
-lean-k10 with paper-k10 at six candidates on all templates that `measure` does not use.
+`report` prints Markdown tables. Interrupted runs go on where they stopped. `confirm` compares a
+lean preset with the paper's at six candidates on templates that `measure` does not use.
 """
 
 from __future__ import annotations
@@ -268,14 +268,14 @@ def differences(
     return found
 
 
-def confirm() -> dict[str, Any]:
-    """The differences on templates that nothing was measured on before."""
-    fresh, judge = every_template(6)[TEMPLATES[6] :], Judge.open()
+def confirm(k: int, count: int | None) -> dict[str, Any]:
+    """The differences on templates that nothing was measured on before, the first `count`."""
+    fresh, judge = every_template(6)[TEMPLATES[6] :][:count], Judge.open()
     found = [
         read_all(name, methods()[name], fresh, judge, 5000 + TEMPLATES[6])
-        for name in ("lean-k10", "paper-k10")
+        for name in (f"lean-k{k}", f"paper-k{k}")
     ]
-    return {"N": 6, "k": 10, **differences(found[0], found[1], fresh)}
+    return {"N": 6, "k": k, **differences(found[0], found[1], fresh)}
 
 
 def markdown(lines: list[dict[str, Any]], paired: list[dict[str, Any]]) -> str:
@@ -311,37 +311,13 @@ def compared(paired: list[dict[str, Any]]) -> str:
     return "\n".join(text)
 
 
-def figure(lines: list[dict[str, Any]], path: Path) -> None:
-    """Prompt score and LPIPS against the server's cost, at six candidates."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    grid, panels = plt.subplots(1, 2, figsize=(11, 4.2))
-    for line in (line for line in lines if line["N"] == 6):
-        color = "C0" if "k=5" in line["method"] or "k5" in line["method"] else "C1"
-        color = "black" if line["method"] in ("cloud-only", "local-only", "vanilla") else color
-        mark = "s" if line["method"].startswith("lean") else "o"
-        for panel, value in zip(panels, (line["score"][0], line["lpips"]), strict=True):
-            panel.plot(line["cost"], value, mark, color=color)
-            where = {"textcoords": "offset points", "xytext": (5, 4), "fontsize": 8}
-            panel.annotate(line["method"], (line["cost"], value), **where)
-    for panel, title in zip(panels, ("prompt score", "LPIPS to cloud-only"), strict=True):
-        panel.set(xlabel="server's multiply-accumulates / one plain generation", title=title)
-        panel.axvline(1, color="grey", linewidth=0.6)
-        panel.set_xlim(-0.3, 7.2)
-    grid.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grid.savefig(path, dpi=110)
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=["measure", "report", "confirm"])
     parser.add_argument("--out", type=Path, default=Path("runs/oc"))
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--k", type=int, default=10, choices=SWITCHES, help="of `confirm`")
+    parser.add_argument("--templates", type=int, help="of `confirm`; all if left out")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -349,13 +325,11 @@ def main() -> None:
         measure(options.out)
         return
     if options.task == "confirm":
-        print(compared([confirm()]))
+        print(compared([confirm(options.k, options.templates)]))
         return
     lines, paired = table(options.out), comparisons(options.out)
     (options.out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     print(markdown(lines, paired))
-    if options.figure is not None:
-        figure(lines, options.figure)
 
 
 if __name__ == "__main__":
