@@ -26,6 +26,7 @@ class Question(str, enum.Enum):
     WHICH_ROW_WAS_PUBLISHED = "which-row-was-published"
     SAME_PROMPT = "same-prompt"
     WAS_IT_USED = "was-it-used"
+    WAS_IT_IN_TRAINING = "was-it-in-training"
     WHICH_RECORD = "which-record"
     WHAT_WAS_DRAWN = "what-was-drawn"
     WHICH_LATENT = "which-latent"

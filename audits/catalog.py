@@ -150,6 +150,13 @@ BUILT_IN = (
         )
     ),
     Entry(
+        kind="defense",
+        id="from-scratch",
+        path="latentleak.defenses.trained:FromScratch",
+        summary="The embedded model: long training on many families, no defence beyond that.",
+        claim="members told from others with an AUC of at most 0.6",
+    ),
+    Entry(
         kind="scenario",
         id="which-prompt",
         path="latentleak.scenarios.which_prompt:WhichPrompt",
@@ -172,6 +179,13 @@ BUILT_IN = (
         summary="Anyone who holds a release guesses whether one image was used.",
         paper=DPAGG,
         claim="Was my image in the collection that the model was adapted to?",
+    ),
+    Entry(
+        kind="scenario",
+        id="was-it-in-training",
+        path="latentleak.scenarios.was_it_in_training:WasItInTraining",
+        summary="Anyone who holds a model guesses whether a sample was trained on.",
+        claim="Was this sample in the training set of the model?",
     ),
     Entry(
         kind="scenario",

@@ -64,6 +64,7 @@ def check(kind: str, name: str) -> list[str]:
         suite = _adversary
     else:
         suite = _mechanism if hasattr(found, "release") else _defense
+        suite = _trained if hasattr(found, "samples") else suite
     return [*_datasheet(found), *suite(spec)]
 
 
@@ -128,6 +129,15 @@ def _mechanism(spec: Spec) -> Iterator[str]:
     except ValueError:
         return
     yield "release must refuse records that are not finite with ValueError"
+
+
+def _trained(spec: Spec) -> Iterator[str]:
+    try:
+        trained = spec.build()
+        Spec.of(trained).build()
+        load(trained.model, device="cpu").open("unet", "scheduler")
+    except (TypeError, ValueError) as error:
+        yield f"it cannot be built from its defaults, or its model does not open: {error}"
 
 
 def _refuses_nonsense(defense: Defense, target: Target, party: Any) -> Iterator[str]:

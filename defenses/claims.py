@@ -178,8 +178,55 @@ class Offload(_Base):
         return f"at least {100 * self.share:g} % of the work offloaded"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MembershipArea(_Base):
+    """No attack on a trained model has a larger area under the ROC curve than this."""
+
+    at_most: float
+    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED,)
+
+    def __post_init__(self) -> None:
+        _require(self, "at_most", lambda v: 0.5 <= v < 1, "in [0.5, 1)")
+
+    def __str__(self) -> str:
+        return f"members told from others with an AUC of at most {self.at_most:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembershipRate(_Base):
+    """No attack on a trained model finds a larger share of the members at this false-positive rate.
+
+    Attributes:
+        at_most: True-positive rate.
+        at_fpr: False-positive rate.
+    """
+
+    at_most: float
+    at_fpr: float = 0.01
+    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED,)
+
+    def __post_init__(self) -> None:
+        _require(self, "at_most", lambda v: 0 <= v < 1, "in [0, 1)")
+        _require(self, "at_fpr", lambda v: 0 < v < 1, "in (0, 1)")
+
+    def __str__(self) -> str:
+        return f"at most {self.at_most:g} of the members found at an FPR of {self.at_fpr:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPrivacy(DifferentialPrivacy):
+    """A whole training, published with its weights, is (epsilon, delta)-DP in one sample."""
+
+    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED, Assumption.IDEALIZED_NUMERICS)
+
+    def __str__(self) -> str:
+        return f"training is ({self.epsilon:g}, {self.delta:g})-DP, {self.neighbours.value}"
+
+
 Claim = (
     DifferentialPrivacy
+    | MembershipArea
+    | MembershipRate
     | Obliviousness
     | Hidden
     | Indistinguishability

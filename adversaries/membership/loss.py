@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from .model import Denoiser, Samples, gaussian
+from .scorer import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss:
+class Loss(Scorer):
     """Minus the mean of `||eps - eps_theta(x_t, t)||^2 / d` over time steps and draws of noise.
 
     One time step is the attack of the first reference, several average out the noise.
@@ -51,5 +52,5 @@ def losses(
         for _ in range(draws):
             noise = gaussian(samples.latents, generator)
             x = model.noisy(samples.latents, noise, time)
-            found.append((model.noise(x, time, samples.text) - noise).square().flatten(1).mean(1))
+            found.append((model.noise(x, time, samples.told) - noise).square().flatten(1).mean(1))
     return torch.stack(found, 1)

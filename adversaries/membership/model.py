@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...targets.sampling import Conditioning
+from ...targets.work import count
+
 Scores = npt.NDArray[np.float64]
+
+BATCH = 64
+"""Samples a call of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,26 +24,42 @@ class Samples:
     """What may have been trained on.
 
     Attributes:
-        latents: Clean, in the scale of training, shape `(n, channels, height, width)`.
-        text: Condition of each, `(n, length, width)`; None for an unconditional model.
-        empty: Condition that says nothing, `(1, length, width)`; None where there is none.
+        latents: Clean, in the scale of training, shape `(n, channels, height, width)`; pixels
+            where the model denoises those.
+        told: Captions, and what says nothing, of each; None for an unconditional model.
+        reduced: Conditions that say less than the captions.
     """
 
     latents: Tensor
-    text: Tensor | None = None
-    empty: Tensor | None = None
+    told: Conditioning | None = None
+    reduced: tuple[Conditioning, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.text is not None and len(self.text) != len(self.latents):
-            raise ValueError(f"text has {len(self.text)} rows and latents {len(self.latents)}")
+        if self.told is not None and len(self.told) != len(self.latents):
+            raise ValueError(f"told has {len(self.told)} rows and latents {len(self.latents)}")
 
     def __len__(self) -> int:
         return len(self.latents)
 
     def __getitem__(self, rows: slice | Tensor) -> Samples:
         """Some samples; `rows` must keep the leading axis."""
-        text = None if self.text is None else self.text[rows]
-        return Samples(latents=self.latents[rows], text=text, empty=self.empty)
+        return Samples(
+            latents=self.latents[rows],
+            told=None if self.told is None else self.told[rows],
+            reduced=tuple(each[rows] for each in self.reduced),
+        )
+
+    @property
+    def untold(self) -> Samples:
+        """The same without their captions.
+
+        Raises:
+            ValueError: There are none.
+        """
+        if self.told is None:
+            raise ValueError("samples of an unconditional model have no captions to leave out")
+        told = self.told
+        return replace(self, told=replace(told, text=told.empty, added=told.added_empty))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +101,15 @@ class Denoiser:
         alpha = self.alpha(time)
         return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
-    def noise(self, x: Tensor, time: int, text: Tensor | None) -> Tensor:
+    def noise(self, x: Tensor, time: int, told: Conditioning | None) -> Tensor:
         """Predicted noise, float32, shape of `x`: one query a row."""
-        options = {} if text is None else {"encoder_hidden_states": text.to(self.unet.dtype)}
+        options: dict[str, Any] = {}
+        if told is not None:
+            options["encoder_hidden_states"] = told.text.to(self.unet.dtype)
+        if told is not None and told.added:
+            options["added_cond_kwargs"] = dict(told.added)
         times = torch.full((len(x),), time, device=x.device)
+        count(rows=len(x))
         out = self.unet(x.to(self.unet.dtype), times, **options).sample.float()
         alpha = self.alpha(time)
         if self.predicts == "v_prediction":
@@ -93,16 +120,7 @@ class Denoiser:
 
 
 class Attack(Protocol):
-    """One way to score samples.
-
-    Attributes:
-        queries: Evaluations of the network for each sample.
-    """
-
-    @property
-    def queries(self) -> int:
-        """Evaluations of the network for each sample."""
-        ...
+    """One way to score samples."""
 
     def part(self, model: Denoiser, samples: Samples, noise: torch.Generator) -> Tensor:
         """Scores of one batch, shape `(n,)`; higher means member."""
@@ -110,7 +128,7 @@ class Attack(Protocol):
 
 
 def scores(
-    attack: Attack, model: Denoiser, samples: Samples, *, seed: int, batch: int = 64
+    attack: Attack, model: Denoiser, samples: Samples, *, seed: int, batch: int = BATCH
 ) -> Scores:
     """Score all samples; what noise a sample meets depends on its batch and on `seed`.
 
@@ -121,15 +139,21 @@ def scores(
         seed: Of the noise.
         batch: Samples a call of the network.
     """
-    if batch < 1:
-        raise ValueError(f"batch={batch} must be >= 1")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        parts = [
-            attack.part(model, samples[slice(i, i + batch)], generator)
-            for i in range(0, len(samples), batch)
-        ]
+        parts = [attack.part(model, each, generator) for each in batches(samples, batch)]
     return np.asarray(torch.cat(parts).double().cpu().numpy())
+
+
+def batches(samples: Samples, size: int = BATCH) -> list[Samples]:
+    """Samples in order, so many together.
+
+    Raises:
+        ValueError: The size is not positive.
+    """
+    if size < 1:
+        raise ValueError(f"batch={size} must be >= 1")
+    return [samples[slice(i, i + size)] for i in range(0, len(samples), size)]
 
 
 def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from .model import Denoiser, Samples
+from .scorer import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class PIA:
+class PIA(Scorer):
     """Minus `||eps_0 - eps_theta(sqrt(abar) x + sqrt(1 - abar) eps_0, t)||_p^p`.
 
     `eps_0 = eps_theta(x, 0)`. PIAN rescales it to the mean absolute value of a standard normal.
@@ -38,11 +39,11 @@ class PIA:
 
     def part(self, model: Denoiser, samples: Samples, noise: torch.Generator) -> Tensor:
         """Scores of one batch, shape `(n,)`."""
-        first = model.noise(samples.latents, 0, samples.text)
+        first = model.noise(samples.latents, 0, samples.told)
         if self.normalized:
             first = normal(first)
         x = model.noisy(samples.latents, first, self.time)
-        gap = model.noise(x, self.time, samples.text) - first
+        gap = model.noise(x, self.time, samples.told) - first
         return -gap.abs().pow(self.power).flatten(1).sum(1)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 
-from .model import Scores
+from ...defenses.views import Views
+from ..contract import Adversary, Auxiliary, Guesses, Knowledge, Question, Shadow
+from .challenge import KIND, opened, samples_of, shadow_pipe
+from .loss import Loss
+from .model import Denoiser, Scores, scores
 
 
 def lira(target: Scores, references: Scores) -> Scores:
@@ -61,3 +69,105 @@ def _check(target: Scores, references: Scores, *, least: int) -> None:
             f"references has shape {references.shape}; it must be (models, {len(target)}) with at "
             f"least {least} models"
         )
+
+
+class AgainstReferences:
+    """Plays membership games with scores under the model and under models of one's own.
+
+    No reference may have seen a sample in question (the offline setting).
+    """
+
+    plays: ClassVar[frozenset[Question]] = frozenset({Question.WAS_IT_IN_TRAINING})
+    needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.WEIGHTS, Knowledge.SHADOW})
+    reads: ClassVar[frozenset[str]] = frozenset({KIND})
+    times: tuple[int, ...]
+
+    @property
+    def queries(self) -> int:
+        """Of the model in question; each reference is asked as often."""
+        return len(self.times)
+
+    def _scores(
+        self, views: Views, weights: Mapping[str, Any] | None, seed: int
+    ) -> tuple[Scores, Scores]:
+        """Under the model, shape (n,), and under the references, (models, n): the same noise."""
+        count = len((weights or {}).get("shadows", ()))
+        pipes = [opened(weights), *(shadow_pipe(weights, number) for number in range(count))]
+        signal = Loss(times=self.times)
+        found = [
+            scores(signal, Denoiser.of(pipe), samples_of(views, pipe), seed=seed) for pipe in pipes
+        ]
+        return found[0], np.stack(found[1:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiRA(AgainstReferences):
+    """Offline LiRA on the denoising loss.
+
+    Queries: one a time step, of the model and of every reference.
+
+    Attributes:
+        times: Time steps of the loss.
+
+    References:
+        Carlini et al. (2022), Section V (the offline attack), https://arxiv.org/abs/2112.03570.
+    """
+
+    times: tuple[int, ...] = (100,)
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        """Score every game."""
+        found = self._scores(views, aux.weights, int(rng.integers(2**31)))
+        return Guesses(scores=lira(*found)[:, None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMIA(AgainstReferences):
+    """RMIA on the denoising loss; the population is of samples granted with shadow models.
+
+    Queries: one a time step, of the model and of every reference, for the population too.
+
+    Attributes:
+        times: Time steps of the loss.
+        population: Most samples of the population.
+
+    References:
+        Zarifzadeh et al. (2024), Section 3, https://arxiv.org/abs/2312.03262.
+    """
+
+    times: tuple[int, ...] = (100,)
+    population: int = 128
+
+    def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
+        """Score the population."""
+        rows = np.flatnonzero(shadow.labels == 0)[: self.population]
+        seed = int(rng.integers(2**31))
+        return Populated(
+            times=self.times, known=self._scores(shadow.views.take(rows), aux.weights, seed)
+        )
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        """Refused: without a population there is no ratio to dominate.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("RMIA needs the fact shadow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Populated(AgainstReferences):
+    """RMIA with its population scored.
+
+    Attributes:
+        times: Time steps of the loss.
+        known: Of the population, under the model and under the references.
+    """
+
+    times: tuple[int, ...]
+    known: tuple[Scores, Scores]
+
+    def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
+        """Score every game."""
+        target, references = self._scores(views, aux.weights, int(rng.integers(2**31)))
+        return Guesses(scores=rmia(target, references, *self.known)[:, None])

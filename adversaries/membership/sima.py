@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from .model import Denoiser, Samples
+from .scorer import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimA:
+class SimA(Scorer):
     """Minus `||eps_theta(x, t)||_p`: near a member the score field of the data points nowhere.
 
     Attributes:
@@ -33,6 +34,6 @@ class SimA:
 
     def part(self, model: Denoiser, samples: Samples, noise: torch.Generator) -> Tensor:
         """Scores of one batch, shape `(n,)`."""
-        found = model.noise(samples.latents, self.time, samples.text)
+        found = model.noise(samples.latents, self.time, samples.told)
         length: Tensor = torch.linalg.vector_norm(found.flatten(1), self.power, dim=1)
         return -length

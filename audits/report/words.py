@@ -90,6 +90,9 @@ _PARTIES = {"server/0": "the server", "public": "anyone who holds the release"}
 _SECRETS = {
     "Obliviousness": "which of the candidate prompts is the real one",
     "DifferentialPrivacy": "whether a given record was used",
+    "TrainingPrivacy": "whether a given sample was trained on",
+    "MembershipArea": "which samples were trained on",
+    "MembershipRate": "which samples were trained on",
     "Indistinguishability": "which of two chosen secrets was used",
 }
 _SHORTFALLS = {
@@ -102,7 +105,12 @@ _LIMITS = {
     "Indistinguishability": "advantage",
     "Hidden": "normalized_leakage_at_most",
     "DifferentialPrivacy": "epsilon",
+    "TrainingPrivacy": "epsilon",
+    "MembershipArea": "at_most",
+    "MembershipRate": "at_most",
 }
+_CHANCES = {"MembershipArea": 0.5}
+"""What an estimate is less of, where that is not 0."""
 
 
 def party(coalition: Sequence[str]) -> str:
@@ -115,6 +123,9 @@ def party(coalition: Sequence[str]) -> str:
         return "an observer"
     if len(coalition) == 1:
         return _PARTIES.get(coalition[0], coalition[0])
+    numbers = [party.removeprefix("server/") for party in coalition]
+    if len(coalition) > 2 and all(number.isdigit() for number in numbers):
+        return f"servers {joined(numbers)} together"
     return f"{joined(coalition)} together"
 
 
@@ -130,6 +141,30 @@ def secret(claim: Mapping[str, Any]) -> str:
     return _SECRETS.get(str(claim.get("type")), "what the claim protects")
 
 
+_SHORT = {
+    "Obliviousness": "real prompt",
+    "DifferentialPrivacy": "membership",
+    "TrainingPrivacy": "membership",
+    "MembershipArea": "membership",
+    "MembershipRate": "membership",
+    "Indistinguishability": "chosen secrets",
+    "SecurityLevel": "security level",
+    "Fidelity": "fidelity",
+    "Offload": "offload",
+}
+
+
+def short(claim: Mapping[str, Any]) -> str:
+    """What a claim is about, in two or three words.
+
+    >>> short({"type": "Hidden", "what": "prompt from one server"}), short({"type": "Fidelity"})
+    ('prompt from one server', 'fidelity')
+    """
+    if claim.get("type") == "Hidden":
+        return str(claim.get("what", "what is hidden"))
+    return _SHORT.get(str(claim.get("type")), "the claim")
+
+
 def leak(claim: Mapping[str, Any], coalition: Sequence[str]) -> str:
     """What it means, in one clause, that the claim is refuted."""
     shortfall = _SHORTFALLS.get(str(claim.get("type")))
@@ -140,7 +175,10 @@ def leak(claim: Mapping[str, Any], coalition: Sequence[str]) -> str:
 def limit(claim: Mapping[str, Any]) -> float | None:
     """The value of the estimate up to which the claim holds, where it has one."""
     value = claim.get(_LIMITS.get(str(claim.get("type")), ""))
-    return float(value) if isinstance(value, int | float) else None
+    if not isinstance(value, int | float):
+        return None
+    by_chance = claim.get("at_fpr", _CHANCES.get(str(claim.get("type")), 0.0))
+    return float(value) - float(by_chance)
 
 
 def sentence(clause: str) -> str:

@@ -16,6 +16,7 @@ from latentleak.adversaries.membership.model import Denoiser, Samples, scores
 from latentleak.adversaries.membership.pia import PIA, normal
 from latentleak.adversaries.membership.secmi import SecMI, moved
 from latentleak.adversaries.membership.sima import SimA
+from latentleak.targets.sampling import Conditioning
 
 EACH = 24
 BETAS = torch.linspace(0.00085**0.5, 0.012**0.5, 1000).square()
@@ -34,11 +35,8 @@ ATTACKS = {
 @pytest.fixture(scope="module")
 def samples() -> Samples:
     torch.manual_seed(0)
-    return Samples(
-        latents=torch.randn(2 * EACH, 4, 4, 4),
-        text=torch.randn(2 * EACH, 2, 16),
-        empty=torch.zeros(1, 2, 16),
-    )
+    told = Conditioning(text=torch.randn(2 * EACH, 2, 16), empty=torch.zeros(2 * EACH, 2, 16))
+    return Samples(latents=torch.randn(2 * EACH, 4, 4, 4), told=told)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,7 @@ def model(samples: Samples) -> Denoiser:
         noise = torch.randn_like(members.latents)
         noisy = alpha.sqrt() * members.latents + (1 - alpha).sqrt() * noise
         velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * members.latents
-        kept = (torch.rand(EACH, 1, 1) > 0.1) * members.text
+        kept = (torch.rand(EACH, 1, 1) > 0.1) * members.told.text
         out = unet(noisy, times, encoder_hidden_states=kept).sample
         optimizer.zero_grad()
         (out - velocity).square().mean().backward()
