@@ -22,6 +22,8 @@ from ..defenses.spec import SpecError
 from .catalog import entries
 from .cli_audit import audit
 from .cli_gate import gate, gate_status
+from .cli_threats import EPILOG as THREATS_EPILOG
+from .cli_threats import threats
 from .config import RunConfig, UsageError, parse_settings
 from .verdict import Finding
 
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(audit)
 app.add_typer(gate)
+app.command(epilog=THREATS_EPILOG)(threats)
 messages = Console(stderr=True, highlight=False)
 records = Console(highlight=False)
 
