@@ -99,6 +99,18 @@ class Card:
         return f"finding-{self.number}"
 
     @property
+    def coalition(self) -> tuple[str, ...]:
+        """Whose view the strongest adversary read."""
+        usual = self.finding.threat_model.get("coalition", ())
+        own = self.lines[0].row.games.get("coalition", usual) if self.lines else usual
+        return tuple(map(str, own))
+
+    @property
+    def about(self) -> str:
+        """What the claim is about."""
+        return words.short(self.finding.claim)
+
+    @property
     def label(self) -> str:
         """The verdict in words."""
         return words.LABELS[self.finding.verdict]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import formats, svg, words
 from .cards import Card
+from .grid import title
 
 WIDTH, HEIGHT = 480, 372
 
@@ -38,9 +39,20 @@ class Parties:
     sentence: str
 
 
-def parties(coalition: Sequence[str]) -> Parties:
+def kinds(card: Card) -> tuple[str, ...]:
+    """Kinds of the messages that are read, where the finding records them."""
+    found: dict[str, None] = {}
+    for line in card.lines:
+        tap = line.row.games.get("tap")
+        named = tap.get("requests", ()) if isinstance(tap, Mapping) else tap
+        if isinstance(named, list | tuple):
+            found |= dict.fromkeys(map(str, named))
+    return tuple(found)
+
+
+def parties(coalition: Sequence[str], sent: Sequence[str] = ()) -> Parties:
     """A protocol between client and servers, or a publication by a curator."""
-    who = formats.joined(coalition) or "server"
+    who = title(coalition) if coalition else "server"
     if words.released(coalition):
         return Parties(
             trusted="curator: trusted",
@@ -59,18 +71,21 @@ def parties(coalition: Sequence[str]) -> Parties:
         holds=("holds the secret", "prompt and coins"),
         ends=("ends with", "the finished picture"),
         kept="stays on the device",
-        out="requests",
+        out=svg.cut(sent[0], 11) + (f" +{len(sent) - 1}" if len(sent) > 1 else "")
+        if sent
+        else "requests",
         back="replies",
         seen=(svg.cut(who, 20), "keeps all it sees"),
         sentence=(
-            f"The client sends requests across the trust boundary to {who} and gets replies. "
+            f"The client sends {formats.joined(sent) or 'requests'} across the trust boundary to "
+            f"{who} and gets replies. "
         ),
     )
 
 
-def flow(card: Card, coalition: Sequence[str], name: str) -> str:
+def flow(card: Card, name: str) -> str:
     """The diagram of one game; its leak edge carries the strongest measurement of `card`."""
-    who = parties(coalition)
+    who = parties(card.coalition, kinds(card))
     return svg.picture(
         [
             *_lanes(who),
@@ -158,7 +173,7 @@ def _leak(card: Card, name: str) -> list[str]:
     value = formats.UNMEASURED
     if finding.estimate is not None:
         value = f"{formats.signed(finding.estimate)} {formats.interval(finding.interval)}"
-    strongest = f"{words.SYMBOLS[finding.verdict]} {svg.cut(finding.metric, 24)} {value}"
+    strongest = f"{words.SYMBOLS[finding.verdict]} {svg.cut(finding.metric, 18)} {value}"
     return [
         svg.element(
             "path",

@@ -17,7 +17,9 @@ from .epsilon import WIDE as WIDE_EPSILON
 from .epsilon import epsilon_figure
 from .flow import flow
 from .forest import NARROW, WIDE, forest
-from .page import Page, Threat
+from .grid import SYMBOLS, TONES
+from .page import Page
+from .pairs import Pair
 from .read import Artifact
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,8 +61,9 @@ def to_html(page: Page) -> str:
         ]
         return Markup("".join(drawn))
 
-    def drawn_flow(threat: Threat, name: str) -> Markup:
-        return Markup(flow(threat.worst, threat.coalition, name))
+    def drawn_flow(pair: Pair) -> Markup:
+        assert pair.threat is not None
+        return Markup(flow(pair.cards[0], f"flow-{pair.number}"))
 
     def drawn_epsilon() -> Markup:
         layouts = (("wide", WIDE_EPSILON), ("narrow", NARROW_EPSILON))
@@ -82,6 +85,8 @@ def to_html(page: Page) -> str:
         words=_vocabulary(),
         row_head=ROW_HEAD,
         verdicts=tuple(Verdict),
+        symbols=SYMBOLS,
+        tones=TONES,
     )
 
 

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cells import load_cells
 from ..verdict import Finding, Verdict
 from . import formats, words
 from .cards import Card, card
 from .facts import Fact, fact, facts, models, text
 from .order import worst, worst_first
+from .pairs import Overview, overview
 from .read import check_artifacts, load_findings, load_run
-from .words import released
-
-
-@dataclass(frozen=True, kw_only=True)
-class Threat:
-    """One game and its threat model, which stands before any measured number.
-
-    Attributes:
-        question: The game in one sentence.
-        scenario: Its name.
-        who: Who is curious, and how they behave.
-        sees: What they see.
-        knows: What else they know.
-        assumes: Names and explanations of what the claims take for granted.
-        coalition: The parties.
-        worst: The finding that speaks for the group: the worst claim, else the worst control.
-        repeats: Whether all but what they see is as in the first one of the page.
-    """
-
-    question: str
-    scenario: str
-    who: str
-    sees: tuple[str, ...]
-    knows: tuple[tuple[str, str], ...]
-    assumes: tuple[tuple[str, str], ...]
-    coalition: tuple[str, ...]
-    worst: Card
-    repeats: bool = False
+from .threats import Threat, threats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +28,7 @@ class Page:
         subtitle: What the headline does not mean.
         problems: What a reader must know before believing any of it.
         threats: One per game and threat model.
+        overview: The matrix, and what its cells open to.
         cards: Findings, worst first.
         run: How the run was made.
         alphas: Alpha of each claim.
@@ -66,6 +41,7 @@ class Page:
     subtitle: str
     problems: tuple[str, ...]
     threats: tuple[Threat, ...]
+    overview: Overview
     cards: tuple[Card, ...]
     run: tuple[Fact, ...]
     alphas: tuple[tuple[str, str], ...]
@@ -104,7 +80,8 @@ def load_page(folder: str | Path) -> Page:
         verdict=verdict,
         subtitle=subtitle,
         problems=_problems(findings, check_artifacts(folder, findings)),
-        threats=_threats(cards),
+        threats=threats(cards),
+        overview=overview(cards, load_cells(folder), run),
         cards=cards,
         run=_run_facts(run, findings),
         alphas=tuple((str(k), formats.level(v)) for k, v in _mapping(split).items()),
@@ -120,7 +97,7 @@ def _headline(cards: Sequence[Card], verdict: Verdict | None) -> tuple[str, str]
         return "Controls only", "No claim was audited: this run says nothing about a defence."
     claims = [c for c in cards if c.is_claim and c.finding.verdict is verdict]
     first = claims[0].finding
-    what = words.leak(first.claim, first.threat_model.get("coalition", ()))
+    what = words.leak(first.claim, claims[0].coalition)
     names = formats.joined(list(dict.fromkeys(c.name for c in claims)))
     if verdict is Verdict.REFUTED:
         return f"Refuted: {what}", f"Against {names}, at least one adversary won too often."
@@ -146,65 +123,6 @@ def _problems(findings: Sequence[Finding], altered: Sequence[str]) -> tuple[str,
             "Adversaries ran unsealed: not for publication. Run again with sealed adversaries."
         )
     return (*missed, *(words.sentence(problem) for problem in altered))
-
-
-def _threats(cards: Sequence[Card]) -> tuple[Threat, ...]:
-    groups: dict[str, list[Card]] = {}
-    for each in cards:
-        f = each.finding
-        key = json.dumps([f.scenario, f.question, f.threat_model], sort_keys=True, default=str)
-        groups.setdefault(key, []).append(each)
-    threats = [_threat(group) for group in groups.values()]
-    return (*threats[:1], *(_unlike(threat, threats[0]) for threat in threats[1:]))
-
-
-def _threat(group: Sequence[Card]) -> Threat:
-    model, finding = group[0].finding.threat_model, group[0].finding
-    coalition = tuple(map(str, model.get("coalition", ())))
-    behavior = str(model.get("behavior", "behaviour not recorded"))
-    named = [a for c in group for a in c.finding.claim.get("assumptions", ())]
-    assumptions = dict.fromkeys(map(str, named))
-    who = formats.joined(coalition) or "not recorded"
-    return Threat(
-        question=finding.question,
-        scenario=finding.scenario,
-        who="Anyone who holds what was published."
-        if released(coalition)
-        else f"{who} {words.BEHAVIORS.get(behavior, behavior)}.",
-        sees=_sees(coalition, group),
-        knows=tuple((str(k), words.KNOWLEDGE.get(str(k), "")) for k in model.get("knows", ())),
-        assumes=tuple((a, words.ASSUMPTIONS.get(a, "")) for a in assumptions),
-        coalition=coalition,
-        worst=group[0],
-    )
-
-
-def _unlike(threat: Threat, first: Threat) -> Threat:
-    """What differs from the first game's threat model; the rest is said once."""
-    if (threat.who, threat.knows, threat.assumes) != (first.who, first.knows, first.assumes):
-        return threat
-    return replace(threat, repeats=True)
-
-
-def _sees(coalition: Sequence[str], group: Sequence[Card]) -> tuple[str, ...]:
-    who = words.party(coalition)
-    if released(coalition):
-        return (
-            "what the curator published, byte for byte: a vector, or pictures drawn with it",
-            "never the records, the noise or the seed of the run",
-        )
-    lines = [f"every message that {who} sends or receives, byte for byte, and its own coins"]
-    timed = any(c.finding.timed for c in group)
-    lines.append(
-        "the time of each, by its own clock (real processes over TCP)"
-        if timed
-        else "no clock: a count of the work asked for stands in for time"
-    )
-    records = [r for c in group for r in (c.finding.provenance, *(x.games for x in c.finding.rows))]
-    taps = dict.fromkeys(text(r["tap"]) for r in records if r.get("tap"))
-    lines += [f"kept of these messages: {tap}; all others were dropped unread" for tap in taps]
-    lines.append("never the secret, the client's coins or the seed of the run")
-    return tuple(lines)
 
 
 def _run_facts(run: Mapping[str, Any], findings: Sequence[Finding]) -> tuple[Fact, ...]:

@@ -137,7 +137,7 @@ def released(coalition: Sequence[str]) -> bool:
 def secret(claim: Mapping[str, Any]) -> str:
     """What the claim keeps from the curious party."""
     if claim.get("type") == "Hidden":
-        return str(claim.get("what", "what is hidden"))
+        return f"the {claim['what']}" if "what" in claim else "what is hidden"
     return _SECRETS.get(str(claim.get("type")), "what the claim protects")
 
 
