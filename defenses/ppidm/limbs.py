@@ -14,6 +14,8 @@ as long as it is below 2^31. Every partial sum in every order obeys the same bou
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,22 +35,42 @@ _ENOUGH_BITS = 16
 """Residues in digits this wide need four products at most: weights are not divided further."""
 
 
+_PAYS = 4
+"""How many times as fast int8 products must be: some five stand for one in float64."""
+
+
 @functools.cache
 def default_engine(device: str) -> Engine:
-    """int8 on CPUs whose int8 products proved exact at the extremes, float64 elsewhere.
+    """int8 on CPUs whose int8 products are exact at the extremes and fast, float64 elsewhere.
 
-    x86 without VNNI may add pairs of products with saturation to 16 bits; the probe sees it.
+    x86 without VNNI may add pairs of products with saturation to 16 bits, or multiply number by
+    number; the probe sees both.
     """
     if device != "cpu":
         return "float64"
     extremes = torch.tensor([-128, 127, -128, -128, 127, 127, -127, 1], dtype=torch.int8)
     left = torch.stack([extremes.roll(i) for i in range(8)]).repeat(8, 16)
-    right = torch.cat([left[:8], -left[:8], torch.full_like(left[:8], -128)]).T
+    right = torch.cat([left[:8], -left[:8], torch.full_like(left[:8], -128)]).T.contiguous()
     try:
-        product = torch._int_mm(left, right.contiguous())
+        product = torch._int_mm(left, right)
     except RuntimeError:
         return "float64"
-    return "int8" if torch.equal(product.long(), left.long() @ right.long()) else "float64"
+    if not torch.equal(product.long(), left.long() @ right.long()):
+        return "float64"
+    left, right = left.repeat(2, 2), left.repeat(4, 2).contiguous()
+    doubles = left.double(), right.double()
+    quick, slow = _seconds(torch._int_mm, left, right), _seconds(torch.mm, *doubles)
+    return "int8" if _PAYS * quick <= slow else "float64"
+
+
+def _seconds(multiply: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> float:
+    """The shortest of a few products."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        multiply(left, right)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 @dataclass(frozen=True, kw_only=True)

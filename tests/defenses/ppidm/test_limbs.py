@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from unittest import mock
 
 import pytest
@@ -68,3 +70,25 @@ def test_saturating_hardware_is_not_trusted() -> None:
         assert default_engine("cpu") == "float64"
     default_engine.cache_clear()
     assert default_engine("cuda") == "float64"
+
+
+@pytest.mark.parametrize(("slower", "engine"), [(0.01, "float64"), (0.0, "int8")])
+def test_int8_is_chosen_where_it_is_fast(slower: float, engine: Engine) -> None:
+    """Products number by number are exact too, and no gain."""
+
+    def exact(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        time.sleep(slower)
+        return product(left, right)
+
+    @functools.cache
+    def product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return left.long() @ right.long()
+
+    slow = torch.mm
+    default_engine.cache_clear()
+    with (
+        mock.patch.object(torch, "_int_mm", exact),
+        mock.patch.object(torch, "mm", lambda *x: (time.sleep(0.005), slow(*x))[1]),
+    ):
+        assert default_engine("cpu") == engine
+    default_engine.cache_clear()
