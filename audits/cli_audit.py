@@ -30,6 +30,12 @@ audit = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="The record on stdout as one JSON line.")]
 Alpha = Annotated[float, typer.Option(help="Level.")]
+Against = Annotated[
+    Path | None, typer.Option("--baseline", help="Exit status against this file (see: compare).")
+]
+Record = Annotated[
+    Path | None, typer.Option("--record", help="Write this audit as a baseline for later ones.")
+]
 
 
 @audit.command(
@@ -53,11 +59,15 @@ def oblivious(
     slack: Annotated[float, typer.Option(help="Tolerated advantage.")] = 0.02,
     alpha: Alpha = 0.01,
     seed: Annotated[int, typer.Option(help="Of the draws that break ties.")] = 0,
+    record_to: Record = None,
+    baseline: Against = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold guesses, or the requests of a client, against "named with at most 1/N + slack"."""
     if views is not None:
-        _requests(views, (scores, wins, games, candidates), slack, alpha, seed, as_json=as_json)
+        others = (scores, wins, games, candidates)
+        gate = (record_to, baseline)
+        _requests(views, others, slack, alpha, seed, gate=gate, as_json=as_json)
     from .external import oblivious as hold
 
     verdict, facts = hold(
@@ -69,8 +79,9 @@ def oblivious(
         alpha=alpha,
         seed=seed,
     )
-    _write({"verdict": verdict.value, **facts})
-    raise typer.Exit(STATUS[verdict])
+    record = {"verdict": verdict.value, **facts}
+    _write(record)
+    _finish("oblivious", verdict, record, record_to, baseline, as_json=True)
 
 
 @audit.command(
@@ -102,6 +113,8 @@ def dp(
     rate: Annotated[
         float, typer.Option(help="m / n of a subsampled Gaussian release, for gdp.")
     ] = 1.0,
+    record_to: Record = None,
+    baseline: Against = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold scores against a claim of (epsilon, delta)-differential privacy."""
@@ -122,7 +135,7 @@ def dp(
         _write(record)
     else:
         print_record(Console(highlight=False), verdict, record)
-    raise typer.Exit(STATUS[verdict])
+    _finish("dp", verdict, record, record_to, baseline, scores=scores, as_json=as_json)
 
 
 @audit.command(
@@ -140,6 +153,8 @@ def membership(
     figure: Annotated[Path | None, typer.Option(help="Write the log-log ROC here, SVG.")] = None,
     alpha: Alpha = 0.01,
     seed: Annotated[int, typer.Option(help="Of pairings and ties.")] = 0,
+    record_to: Record = None,
+    baseline: Against = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure membership scores; hold them against a claim if there is one, else end with 0."""
@@ -159,7 +174,7 @@ def membership(
         _write(record)
     else:
         print_record(Console(highlight=False), record)
-    raise typer.Exit(0 if verdict is None else STATUS[verdict])
+    _finish("membership", verdict, record, record_to, baseline, scores=scores, as_json=as_json)
 
 
 @audit.command(
@@ -175,6 +190,8 @@ def he(
     secret: Annotated[str, typer.Option(help="Distribution of the key: ternary.")] = "ternary",
     required: Annotated[int, typer.Option(help="Security asked for: 128, 192, 256.")] = 128,
     time: Annotated[bool, typer.Option("--time", help="Time a ciphertext's operations.")] = False,
+    record_to: Record = None,
+    baseline: Against = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold CKKS or BFV parameters against the security tables of 2018 and 2024."""
@@ -192,11 +209,18 @@ def he(
         _write(record)
     else:
         print_record(Console(highlight=False), verdict, record)
-    raise typer.Exit(STATUS[verdict])
+    _finish("he", verdict, record, record_to, baseline, as_json=as_json)
 
 
 def _requests(
-    views: Path, others: tuple[object, ...], slack: float, alpha: float, seed: int, *, as_json: bool
+    views: Path,
+    others: tuple[object, ...],
+    slack: float,
+    alpha: float,
+    seed: int,
+    *,
+    gate: tuple[Path | None, Path | None],
+    as_json: bool,
 ) -> NoReturn:
     from .config import UsageError
     from .external_views import print_record
@@ -209,7 +233,36 @@ def _requests(
         _write(record)
     else:
         print_record(Console(highlight=False), verdict, record)
-    raise typer.Exit(STATUS[verdict])
+    _finish("oblivious", verdict, record, *gate, as_json=as_json)
+
+
+def _finish(
+    kind: str,
+    verdict: Verdict | None,
+    record: Mapping[str, Any],
+    record_to: Path | None,
+    baseline: Path | None,
+    *,
+    scores: Path | None = None,
+    as_json: bool,
+) -> NoReturn:
+    """End with the status of the verdict, or of the comparison with a baseline."""
+    if record_to is None and baseline is None:
+        raise typer.Exit(0 if verdict is None else STATUS[verdict])
+    from .baseline import load, save
+    from .cli_gate import hold
+    from .config import UsageError
+    from .external_gate import baseline_of
+
+    if verdict is None:
+        raise UsageError("--record and --baseline need a claim: --claim-tpr or --claim-auc")
+    known = None if baseline is None else load(baseline)
+    now = baseline_of(kind, verdict, record, scores=scores)
+    if record_to is not None:
+        save(now, record_to)
+    if known is None:
+        raise typer.Exit(STATUS[verdict])
+    raise typer.Exit(hold(known, now, console=Console(stderr=as_json, highlight=False)))
 
 
 def _write(record: Mapping[str, Any]) -> None:

@@ -92,14 +92,31 @@ def gate_status(
         UsageError: If either cannot be read, or alpha is out of range.
     """
     from .baseline import load
-    from .compare import compare as hold
+
+    return hold(load(before), load(run), alpha=alpha, as_json=as_json, console=console)
+
+
+def hold(
+    known: Baseline,
+    now: Baseline,
+    *,
+    alpha: float = 0.01,
+    as_json: bool = False,
+    console: Console = records,
+) -> int:
+    """Compare what was read, print, and return the exit status.
+
+    Raises:
+        UsageError: If alpha is out of range.
+    """
+    from .compare import compare as changes_of
     from .compare import exit_status
     from .config import UsageError
 
     if not 0 < alpha < 0.5:
         raise UsageError(f"--alpha {alpha:g} must be > 0 and < 0.5")
-    today, known, now = _today(), load(before), load(run)
-    changes = hold(known, now, today=today, alpha=alpha)
+    today = _today()
+    changes = changes_of(known, now, today=today, alpha=alpha)
     _print_refused(known, today)
     _print_code(known, now)
     if as_json:

@@ -165,7 +165,7 @@ def _tested(before: Known, after: Known) -> _Tested:
         if new is None:
             continue
         rng = stream(0, "compare", before.id, key)
-        if old.games == new.games:
+        if old.games and old.games == new.games:
             size = min(old.values.size, new.values.size)
             shifts[key] = paired_shift(old.values[:size], new.values[:size], rng=rng)
         else:
@@ -248,8 +248,8 @@ def _notes(old: Known, new: Known, tested: _Tested | None, missing: Sequence[str
     elif not all(each.paired for each in tested.shifts.values()):
         apart = sum(not each.paired for each in tested.shifts.values())
         yield (
-            f"{apart} of {len(tested.shifts)} comparisons are of other games, not paired: use the "
-            "same seed, profile, model and number of games"
+            f"{apart} of {len(tested.shifts)} comparisons are of other games, not paired: in runs, "
+            "use the same seed, profile, model and number of games"
         )
 
 

@@ -39,7 +39,8 @@ class Outcomes:
         arm: Set of games.
         adversary: Its name.
         kind: What is counted.
-        games: Digest of which games these are: equal where two runs played the same.
+        games: Digest of which games these are: equal where two runs played the same, and empty
+            where that is unknown.
         values: One a game, shape (n,), half precision; 0 or 1 for games won and guesses.
     """
 
@@ -129,7 +130,8 @@ def _outcomes(trials: Trials, row: Row, finding: Finding) -> Outcomes | None:
         return None
     scores, seed = trials.scores[key], int(finding.provenance.get("seed", 0))
     if scores.shape[1] == 1:
-        kind, values = GUESSED, _guessed(trials, scores[:, 0])
+        inside = trials.truth == 1
+        kind, values = GUESSED, guessed(inside, scores[:, 0], name=trials.arm)
     elif row.wins is not None:
         rng = stream(seed, "judge", trials.arm, key, "ties")
         won = guesses(scores, rng=rng, candidates=trials.counts) == trials.truth
@@ -170,23 +172,29 @@ def _gain(trials: Trials, scores: Floats) -> Floats:
     return np.nan_to_num((prior - own) / prior.mean(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _guessed(trials: Trials, scores: Floats) -> Floats:
-    """Is the truth guessed in a random half of the games, by a threshold fitted on the others?
+def guessed(inside: npt.NDArray[np.bool_], scores: Floats, *, name: str) -> Floats:
+    """Is one bit guessed in a random half of the games, by a threshold fitted on the others?
 
     The threshold is the one with the largest TPR - FPR. A failed score is a wrong guess.
+
+    Args:
+        inside: The bit, shape (n,).
+        scores: Higher means that it is set, shape (n,).
+        name: Which halves: the same for the same name and n.
+
+    Returns:
+        0 or 1 for each of the n // 2 games that set no threshold.
     """
-    order = stream(0, "outcomes", trials.arm).permutation(len(scores))
+    order = stream(0, "outcomes", name).permutation(len(scores))
     fit, held = np.sort(order[::2]), np.sort(order[1::2])
-    inside = trials.truth == 1
-    tried = np.unique(scores[fit][np.isfinite(scores[fit])])
+    usable = np.isfinite(scores[fit])
+    tried = np.unique(scores[fit][usable])
     if not tried.size:
         return np.zeros(held.size)
-    rates = [
-        np.searchsorted(np.sort(scores[fit][side & np.isfinite(scores[fit])]), tried) / side.sum()
-        if side.any()
-        else np.zeros(tried.size)
+    below = [
+        np.searchsorted(np.sort(scores[fit][side & usable]), tried) / max(1, side.sum())
         for side in (inside[fit], ~inside[fit])
     ]
-    cut = tried[int(np.argmax(rates[1] - rates[0]))]
-    right = (scores[held] >= cut) == inside[held]
-    return np.asarray(right & ~np.isnan(scores[held]), dtype=np.float64)
+    cut = tried[int(np.argmax(below[1] - below[0]))]
+    right = ((scores[held] >= cut) == inside[held]) & ~np.isnan(scores[held])
+    return np.asarray(right, dtype=np.float64)
