@@ -85,35 +85,28 @@ def findings_table(scenario: str, cards: Sequence[Card], terms: Terms) -> str:
         f"{escape(cards[0].finding.question)} Each finding with its strongest adversary; "
         "$p$ after Holm; ``detectable'': the smallest effect found with probability 0.9."
     )
-    head = ["defense", "claim", "verdict", "adversary", "$n$", "estimate", "$p$", "detectable"]
-    return _table(
-        head, "llllrlll", lines, terms.caption(text, (c.finding.n for c in cards)), slug(scenario)
-    )
+    head = ["defense, claim", "verdict", "adversary, arm", "$n$", "estimate", "$p$", "detectable"]
+    caption = terms.caption(text, (c.finding.n for c in cards))
+    return _table(head, "lllrlll", lines, caption, slug(scenario))
 
 
 def _finding(card: Card) -> str:
+    """Two lines: the second holds the claim, the arm and the interval."""
     f = card.finding
     label = words.LABELS[f.verdict].lower()
-    styled = f"\\textbf{{{label}}}" if f.verdict is Verdict.REFUTED else label
-    strongest = _adversary(card.lines[0]) if card.lines else "--"
-    p = formats.p_value(card.lines[0].row.p_adjusted) if card.lines else formats.UNMEASURED
-    estimate = (
-        formats.UNMEASURED
-        if f.estimate is None
-        else f"{formats.signed(f.estimate)} {formats.interval(f.interval)}"
+    row = card.lines[0].row if card.lines else None
+    first = (
+        _named(defense_of(f.id)) + ("" if card.is_claim else " (control)"),
+        f"\\textbf{{{label}}}" if f.verdict is Verdict.REFUTED else label,
+        NOT_PLAYED if row is None else _cite(f"adversary:{row.adversary}", row.adversary),
+        number(f"{f.n:,}"),
+        number(formats.signed(f.estimate)),
+        NOT_PLAYED if row is None else number(formats.p_value(row.p_adjusted)),
+        number(card.detectable),
     )
-    return " & ".join(
-        (
-            _named(defense_of(f.id)) + ("" if card.is_claim else " (control)"),
-            escape(_claim(f)),
-            styled,
-            strongest,
-            number(f"{f.n:,}"),
-            number(estimate),
-            number(p),
-            number(card.detectable),
-        )
-    )
+    span = "" if f.interval is None else number(formats.interval(f.interval))
+    second = (f"\\quad {escape(_claim(f))}", "", "" if row is None else escape(row.arm), "", span)
+    return " & ".join(first) + " \\\\ " + " & ".join((*second, "", ""))
 
 
 def rows_table(scenario: str, cards: Sequence[Card], terms: Terms) -> str:
@@ -181,8 +174,9 @@ def _named(defense: str) -> str:
 
 
 def _cite(name: str, text: str) -> str:
-    keys = [key for key in cited(name) if key != "latentleak"]
-    return f"{escape(text)}~\\cite{{{','.join(keys)}}}" if keys else escape(text)
+    """With the paper that it comes from; the report cites all others at its end."""
+    keys = cited(name)
+    return f"{escape(text)}~\\cite{{{keys[0]}}}" if keys else escape(text)
 
 
 def _table(head: Sequence[str], columns: str, lines: Sequence[str], caption: str, name: str) -> str:
