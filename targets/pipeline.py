@@ -18,6 +18,7 @@ EMBEDDED = Path(__file__).parent / "embedded"
 PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 DTYPES = ("float32", "float16", "bfloat16")
 BUILT_IN = ("embedded", "tiny")
+ADAPTED = "*-*/*/config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,9 @@ class Target:
     in another process. Weights are read when `open` first asks for them.
 
     Attributes:
-        spec: `embedded`, `tiny`, a folder in diffusers format, or a hub id.
+        spec: `embedded`, `embedded+NAME` (the same with the parts in `embedded/NAME` in place of
+            its own, such as `embedded+avatars-overfitted`), `tiny`, a folder in diffusers format,
+            or a hub id.
         local: The same for the client's device; None is what `spec` brings along, else itself.
         revision: Commit hash of `spec` where it comes from a hub.
         local_revision: Commit hash of `local`.
@@ -73,10 +76,11 @@ class Target:
     def parts(self, model: Model = "cloud") -> dict[str, Path]:
         """The folder of each component of a model, by name."""
         folder = self.folder(model)
-        parts = {name: folder / name for name in component_names(folder)}
-        own = folder / "local"
-        if model == "local" and self.local is None and own.is_dir():
-            parts |= {path.name: path for path in sorted(own.iterdir()) if path.is_dir()}
+        spec = self.local if self.local is not None and model == "local" else self.spec
+        parts = {name: folder / name for name in component_names(folder)} | adapted(spec)
+        small = folder / "local"
+        if model == "local" and self.local is None and small.is_dir():
+            parts |= {path.name: path for path in sorted(small.iterdir()) if path.is_dir()}
         return {"": folder, **parts}
 
     @property
@@ -115,7 +119,8 @@ def load(
     """Resolve a model by name; nothing is read but its index (and downloaded if it is on a hub).
 
     Args:
-        spec: `embedded`, `tiny` (random weights, for tests), a folder, or a hub id.
+        spec: `embedded`, `embedded+NAME`, `tiny` (random weights, for tests), a folder, or a
+            hub id.
         local: The model on the client's device; None takes what `spec` brings along, else `spec`.
         revision: Branch, tag or commit of `spec` on the hub.
         local_revision: The same for `local`.
@@ -150,7 +155,7 @@ def resolve(spec: str, revision: str | None) -> Path:
     Raises:
         TargetError: There is no such folder and no such hub model, or no way to reach it.
     """
-    if spec == "embedded":
+    if spec == "embedded" or adapted(spec):
         return EMBEDDED
     if spec == "tiny":
         from .tiny import tiny_folder
@@ -161,6 +166,21 @@ def resolve(spec: str, revision: str | None) -> Path:
     from .hub import download
 
     return download(spec, revision)
+
+
+def adapted(spec: str) -> dict[str, Path]:
+    """The folders of the parts that `embedded+NAME` puts in place of the embedded model's.
+
+    Raises:
+        TargetError: There is no such adaptation.
+    """
+    base, _, name = spec.partition("+")
+    if base != "embedded" or not name:
+        return {}
+    shipped = {path.parent.parent.name: path.parent.parent for path in EMBEDDED.glob(ADAPTED)}
+    if name not in shipped:
+        raise TargetError(f"spec={spec!r} must be embedded+ one of {', '.join(sorted(shipped))}")
+    return {path.name: path for path in sorted(shipped[name].iterdir()) if path.is_dir()}
 
 
 @cache
@@ -216,7 +236,7 @@ def _file_digest(path: Path) -> str:
 
 
 def _commit(spec: str, revision: str | None) -> str | None:
-    if spec in BUILT_IN or Path(spec).is_dir():
+    if spec in BUILT_IN or adapted(spec) or Path(spec).is_dir():
         if revision is not None:
             raise TargetError(f"revision={revision!r} applies to hub models only, not to {spec!r}")
         return None

@@ -18,7 +18,7 @@ from latentleak.targets.quiet import quiet
 from latentleak.targets.rebuild.tokenizer import texts, words
 from latentleak.targets.sampling import decode, encode, generate
 
-MEGABYTES = 60
+MEGABYTES = 90
 
 
 def as_floats(images: object) -> torch.Tensor:
