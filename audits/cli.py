@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -22,10 +22,11 @@ from ..defenses.spec import SpecError
 from .catalog import entries
 from .cli_audit import audit
 from .cli_gate import gate, gate_status
+from .cli_selfcheck import EPILOG as SELFCHECK_EPILOG
+from .cli_selfcheck import selfcheck
 from .cli_threats import EPILOG as THREATS_EPILOG
 from .cli_threats import threats
 from .config import RunConfig, UsageError, parse_settings
-from .verdict import Finding
 
 OK, REFUTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(audit)
+app.command(epilog=SELFCHECK_EPILOG)(selfcheck)
 app.add_typer(gate)
 app.command(epilog=THREATS_EPILOG)(threats)
 messages = Console(stderr=True, highlight=False)
@@ -230,75 +232,6 @@ def report(
             records.print(str(render(folder, name.strip(), chosen)), soft_wrap=True)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-@app.command(epilog="Examples:  latentleak selfcheck oblivious  |  latentleak selfcheck he")
-def selfcheck(
-    what: Annotated[str, typer.Argument(help="oblivious, dp, he, ppidm or all")] = "oblivious",
-    *,
-    seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
-    audits: Annotated[
-        int | None, typer.Option(min=1, help="Of each copy; default 100 for dp, 3 for ppidm.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
-) -> None:
-    """Hold an audit against its broken copies: each must be refuted, the honest one not."""
-    if what not in ("oblivious", "dp", "he", "ppidm", "all"):
-        raise UsageError(f"what={what!r} must be oblivious, dp, he, ppidm or all")
-    surprises = 0
-    if what in ("oblivious", "all"):
-        surprises += _selfcheck_oblivious(seed, as_json=as_json)
-    if what in ("dp", "all"):
-        surprises += _selfcheck_rates("dp", seed, audits or 100, as_json=as_json)
-    if what in ("he", "all"):
-        surprises += _selfcheck_he(seed, as_json=as_json)
-    if what in ("ppidm", "all"):
-        surprises += _selfcheck_rates("ppidm", seed, audits or 3, as_json=as_json)
-    raise typer.Exit(FAILED if surprises else OK)
-
-
-def _selfcheck_oblivious(seed: int, *, as_json: bool) -> int:
-    from .selfcheck.oblivious import check
-    from .terminal import progress_bars
-
-    with progress_bars(messages) as progress:
-        findings = check(seed=seed, progress=progress)
-    return _surprises(findings, as_json=as_json)
-
-
-def _selfcheck_he(seed: int, *, as_json: bool) -> int:
-    from .selfcheck.he import check
-    from .terminal import progress_bars
-
-    with progress_bars(messages) as progress:
-        findings = check(seed=seed, progress=progress)
-    return _surprises(findings, as_json=as_json)
-
-
-def _surprises(findings: Sequence[Finding], *, as_json: bool) -> int:
-    from .terminal import print_findings
-
-    if as_json:
-        _write_lines(finding.to_json() for finding in findings)
-    else:
-        print_findings(records, findings)
-    return sum(finding.surprising for finding in findings)
-
-
-def _selfcheck_rates(what: str, seed: int, audits: int, *, as_json: bool) -> int:
-    """Checks that repeat each audit, and show how often it refuted."""
-    from importlib import import_module
-
-    from .terminal import progress_bars
-
-    module = import_module(f".selfcheck.{what}", __package__)
-    with progress_bars(messages) as progress:
-        checks = module.check(seed=seed, audits=audits, progress=progress)
-    if as_json:
-        _write_lines(json.dumps(each.to_dict(), sort_keys=True) for each in checks)
-    else:
-        records.print(module.table(checks))
-    return sum(not each.as_expected for each in checks)
 
 
 @app.command(

@@ -1,0 +1,302 @@
+"""The audit of the auditors: every broken copy, honest protocol and null of all audits, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, fields, replace
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+from ...scenarios.contract import Progress, silent
+from ..statistics import Interval, at_most, clopper_pearson
+from ..verdict import Finding, Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BROKEN, HONEST, NULL = "broken", "honest", "null"
+AT_ONCE = 2
+FAILURE = 1e-6
+"""Probability that a line of a working audit comes out as not expected."""
+
+LEVEL = 0.05
+"""Of the intervals of rates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much of each check is done.
+
+    Attributes:
+        dp: Audits of each mechanism.
+        ppidm: Audits of each copy.
+        null: Audits of each claim that is kept to the letter.
+        games: Share of the games that the other checks play on their own.
+    """
+
+    dp: int
+    ppidm: int
+    null: int
+    games: float
+
+
+QUICK = Sizes(dp=20, ppidm=1, null=100, games=0.5)
+FULL = Sizes(dp=100, ppidm=3, null=1000, games=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What repeated audits of one thing said.
+
+    Attributes:
+        audit: Which audit.
+        name: Of the copy, the honest protocol or the null.
+        kind: `broken`, `honest` or `null`.
+        effect: What the mistake gives away.
+        alpha: Of each audit.
+        audits: How many.
+        refuted: How many refuted the claim.
+        as_expected: Whether that is what a working audit does.
+    """
+
+    audit: str
+    name: str
+    kind: str
+    effect: str
+    alpha: float
+    audits: int
+    refuted: int
+    as_expected: bool
+
+    @property
+    def interval(self) -> Interval:
+        """Of the share that is refuted: exact, 95 %."""
+        return clopper_pearson(self.refuted, self.audits, alpha=LEVEL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {"interval": list(self.interval)}
+
+
+def check(*, seed: int = 0, sizes: Sizes = QUICK, progress: Progress = silent) -> tuple[Line, ...]:
+    """Every check, two at a time in processes of their own, which share nothing.
+
+    Args:
+        seed: Of every random stream.
+        sizes: How much of each.
+        progress: Shows how far it is.
+    """
+    lines: dict[int, tuple[Line, ...]] = {}
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
+        jobs = {
+            pool.submit(part, name, number, seed, sizes): place
+            for place, (name, number) in enumerate(PARTS)
+        }
+        progress("checks", 0, len(jobs))
+        for job in as_completed(jobs):
+            lines[jobs[job]] = job.result()
+            progress("checks", len(lines), len(jobs))
+    found = [line for place in sorted(lines) for line in lines[place]]
+    return tuple(sorted(found, key=lambda line: (AUDITS.index(line.audit), line.kind)))
+
+
+def part(name: str, number: int, seed: int, sizes: Sizes) -> tuple[Line, ...]:
+    """One part of a check, in this process."""
+    return tuple(CHECKS[name](number, seed, sizes))
+
+
+def _dp(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from .dp import check as check_dp
+
+    for each in check_dp(seed=seed, audits=sizes.dp):
+        yield Line(
+            audit="dp",
+            name=each.name,
+            kind=BROKEN if each.broken else HONEST,
+            effect=each.effect,
+            alpha=each.alpha,
+            audits=each.audits,
+            refuted=each.refutations,
+            as_expected=each.as_expected,
+        )
+
+
+def _ppidm(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from .ppidm import check as check_ppidm
+
+    alpha = 0.01
+    for each in check_ppidm(seed=seed, alpha=alpha, audits=sizes.ppidm):
+        yield Line(
+            audit="ppidm",
+            name=each.name,
+            kind=BROKEN if each.broken else HONEST,
+            effect=each.effect,
+            alpha=alpha,
+            audits=each.audits,
+            refuted=each.refuted,
+            as_expected=each.as_expected,
+        )
+
+
+def _he(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from .broken_he import BROKEN as COPIES
+    from .broken_he import HONEST as ORIGINALS
+    from .he import SCENARIO
+    from .he import check as check_he
+
+    kinds = _share((*COPIES, *ORIGINALS), number)
+    scenario = replace(SCENARIO, latents=_less(SCENARIO.latents, sizes))
+    return _lines("he", kinds, check_he(seed=seed, kinds=kinds, scenario=scenario))
+
+
+def _oblivious(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from ...defenses.obclip.protocol import ObClip
+    from .broken_obclip import BROKEN as COPIES
+    from .oblivious import SCENARIO
+    from .oblivious import check as check_oblivious
+
+    kinds = _share((*COPIES, ObClip), number)
+    scenario = replace(SCENARIO, cheap_games=_less(SCENARIO.cheap_games, sizes))
+    return _lines("oblivious", kinds, check_oblivious(seed=seed, kinds=kinds, scenario=scenario))
+
+
+def _null(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from .null import CLAIMS, refutations
+
+    alpha = 0.05
+    for name in CLAIMS:
+        refuted = refutations(name, audits=sizes.null, alpha=alpha, seed=seed)
+        yield Line(
+            audit=name,
+            name="kept to the letter",
+            kind=NULL,
+            effect="",
+            alpha=alpha,
+            audits=sizes.null,
+            refuted=refuted,
+            as_expected=refuted <= at_most(sizes.null, alpha, failure=FAILURE),
+        )
+
+
+def _share(kinds: Sequence[Any], number: int) -> tuple[Any, ...]:
+    """Every second one: two processes share the copies of an audit."""
+    return tuple(kinds[number::2])
+
+
+def _less(games: int, sizes: Sizes) -> int:
+    return max(2, round(games * sizes.games))
+
+
+def _lines(audit: str, kinds: Sequence[Any], findings: Sequence[Finding]) -> Iterator[Line]:
+    for kind, finding in zip(kinds, findings, strict=True):
+        yield Line(
+            audit=audit,
+            name=kind.__name__,
+            kind=HONEST if finding.expected is Verdict.NOT_REFUTED else BROKEN,
+            effect=getattr(kind, "effect", ""),
+            alpha=finding.alpha,
+            audits=1,
+            refuted=int(finding.verdict is Verdict.REFUTED),
+            as_expected=not finding.surprising,
+        )
+
+
+CHECKS: Mapping[str, Callable[[int, int, Sizes], Iterable[Line]]] = {
+    "dp": _dp,
+    "he": _he,
+    "ppidm": _ppidm,
+    "oblivious": _oblivious,
+    "null": _null,
+}
+AUDITS = ("dp", "he", "ppidm", "oblivious")
+PARTS = (
+    ("he", 0),
+    ("oblivious", 0),
+    ("oblivious", 1),
+    ("he", 1),
+    ("ppidm", 0),
+    ("dp", 0),
+    ("null", 0),
+)
+"""The longest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """All lines of one audit together.
+
+    Attributes:
+        audit: Which.
+        detected: Audits of broken copies that refute.
+        broken: Audits of broken copies.
+        alarms: Audits of honest protocols and nulls that refute.
+        honest: Audits of these.
+    """
+
+    audit: str
+    detected: int
+    broken: int
+    alarms: int
+    honest: int
+
+
+def rates(lines: Sequence[Line]) -> tuple[Rates, ...]:
+    """Detection and false alarms of each audit."""
+    found = []
+    for name in dict.fromkeys(line.audit for line in lines):
+        own = [line for line in lines if line.audit == name]
+        broken = [line for line in own if line.kind == BROKEN]
+        kept = [line for line in own if line.kind != BROKEN]
+        found.append(
+            Rates(
+                audit=name,
+                detected=sum(line.refuted for line in broken),
+                broken=sum(line.audits for line in broken),
+                alarms=sum(line.refuted for line in kept),
+                honest=sum(line.audits for line in kept),
+            )
+        )
+    return tuple(found)
+
+
+def tables(lines: Sequence[Line]) -> tuple[Table, Table]:
+    """Every line, and the rates of each audit, for a terminal of 80 columns."""
+    from rich.table import Table
+
+    shown = Table(box=None, padding=(0, 1, 0, 0))
+    for head in ("audit", "copy", "kind"):
+        shown.add_column(head, no_wrap=True)
+    for head in ("refuted", "share", "alpha"):
+        shown.add_column(head, no_wrap=True, justify="right")
+    for line in lines:
+        shown.add_row(
+            line.audit,
+            line.name,
+            line.kind,
+            f"{line.refuted} of {line.audits}",
+            _span(line.refuted, line.audits),
+            f"{line.alpha:g}",
+            style="" if line.as_expected else "bold red",
+        )
+    summary = Table(box=None, padding=(0, 2, 0, 0))
+    summary.add_column("audit", no_wrap=True)
+    for head in ("broken, refuted", "detection rate", "kept, refuted", "false-alarm rate"):
+        summary.add_column(head, no_wrap=True, justify="right")
+    for each in rates(lines):
+        summary.add_row(
+            each.audit,
+            f"{each.detected} of {each.broken}",
+            _span(each.detected, each.broken),
+            f"{each.alarms} of {each.honest}",
+            _span(each.alarms, each.honest),
+        )
+    return shown, summary
+
+
+def _span(hits: int, n: int) -> str:
+    if n == 0:
+        return "-"
+    low, high = clopper_pearson(hits, n, alpha=LEVEL)
+    return f"{low:.3f}-{high:.3f}"
