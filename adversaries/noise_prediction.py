@@ -181,3 +181,21 @@ def _clean(
         noises = [predict(np.repeat(z[None], len(part), axis=0), step) for z in drawn]
         parts.append(drawn.mean(axis=0) - share * np.mean(noises, axis=0))
     return np.concatenate(parts)
+
+
+def unprompted(model: Model, trace: Trace, points: int = 3) -> Latent:
+    """The final latents of a trace if the first guess of its picture were that of no prompt.
+
+    Args:
+        model: The model.
+        trace: Of n games.
+        points: Random latents over which that guess is averaged.
+
+    Returns:
+        Shape (n, channels, height, width).
+    """
+    clean = _clean(model.target, len(model.grid), model.guidance, model.method, ("",), 0, points)
+    noises = single_predictions(trace.terms, model.grid, model.method)[0]
+    share = np.sqrt(1 - model.grid.before[0])
+    start = trace.start(model.grid, share * noises + clean, 0)
+    return trace.latent(model.grid, start, len(model.grid))

@@ -82,12 +82,12 @@ class Compared:
     ) -> dict[str, Floats]:
         """Every measure of one adversary's prompts, shape (games, 2) each."""
         tables = {MATCH: _equal, TOKENS: _token_f1, MEANING: self._meaning}
-        found = {key: _paired(table(texts, asked)) for key, table in tables.items()}
+        found = {key: paired(table(texts, asked)) for key, table in tables.items()}
         own, true = [stated(text) for text in texts], [stated(text) for text in asked]
         for key in STATED:
-            found[key] = _paired(_equal([o[key] for o in own], [t[key] for t in true]))
+            found[key] = paired(_equal([o[key] for o in own], [t[key] for t in true]))
         if pictures and self._drawn > 1:
-            found[PICTURE] = _paired(self._picture(texts[: self._drawn], played))
+            found[PICTURE] = paired(self._picture(texts[: self._drawn], played))
         return found
 
     def _meaning(self, texts: Sequence[str], asked: Sequence[str]) -> Floats:
@@ -130,7 +130,7 @@ def _embedded_images(images: likeness.Pictures) -> Floats:
     return np.asarray(Clip.open().embed_images(likeness.tensor(images)).double().cpu().numpy())
 
 
-def _paired(table: Floats) -> Floats:
+def paired(table: Floats) -> Floats:
     """A game's own value, and its mean over the others, from a table (games, games)."""
     own, n = np.diagonal(table), len(table)
     others = (table.sum(axis=1) - own) / max(1, n - 1)

@@ -13,8 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.prompts.attributes import (
+    AttentionClassifiers,
+    EncodingClassifiers,
+    LatentClassifiers,
+    NoiseClassifiers,
+    PictureClassifiers,
+)
+from ..adversaries.prompts.corrector import Corrector
 from ..adversaries.prompts.nearest import NearestPrompt
+from ..adversaries.prompts.noise_fit import NoiseFit
+from ..adversaries.prompts.pez import EncodingTokens, PictureTokens
 from ..adversaries.prompts.plausible import PlausibilityRanking
+from ..adversaries.prompts.stealer import SubjectAndModifiers
 from ..adversaries.prompts.vocabulary import game_prompts
 from ..adversaries.share_model import kinds
 from ..defenses.claims import Claim, Hidden
@@ -111,6 +122,16 @@ class WhatWasThePrompt:
         return {
             "plausibility ranking": PlausibilityRanking(),
             "nearest prompt": NearestPrompt(),
+            "noise fit": NoiseFit(),
+            "corrector": Corrector(),
+            "soft tokens": EncodingTokens(),
+            "encoding classifiers": EncodingClassifiers(),
+            "attention classifiers": AttentionClassifiers(),
+            "noise classifiers": NoiseClassifiers(),
+            "latent classifiers": LatentClassifiers(),
+            "picture classifiers": PictureClassifiers(),
+            "subject and modifiers": SubjectAndModifiers(),
+            "soft tokens from picture": PictureTokens(),
         }
 
     def play(

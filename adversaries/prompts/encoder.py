@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ...targets import sampling
 from ...targets.pipeline import Target
+from .vocabulary import every_prompt, words
 
 Floats = npt.NDArray[np.float64]
 ROWS = 64
@@ -66,12 +68,12 @@ class Encoder:
         return np.array(self.tokenizer(list(texts), **options).input_ids, dtype=np.int64)
 
     def text(self, ids: Sequence[int]) -> str:
-        """The words of tokens, up to the first end."""
+        """The words of tokens, up to the first end; a hyphen binds the words beside it."""
         start, end = self.ends
         own = [int(i) for i in ids]
         own = own[1:] if own[:1] == [start] else own
         own = own[: own.index(end)] if end in own else own
-        return " ".join(str(self.tokenizer.decode(own)).split())
+        return re.sub(r"(?<=\w) - (?=\w)", "-", " ".join(str(self.tokenizer.decode(own)).split()))
 
     @torch.no_grad()
     def states(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -94,6 +96,18 @@ class Encoder:
         finally:
             handle.remove()
         return states
+
+
+def vocabulary_tokens(encoder: Encoder) -> npt.NDArray[np.int64]:
+    """Tokens that any caption of the closed vocabulary holds, the end among them, in order."""
+    tokens = np.array(sorted({int(i) for row in _word_ids(encoder) for i in row}), dtype=np.int64)
+    return np.union1d(tokens, encoder.ends[1])
+
+
+def _word_ids(encoder: Encoder) -> Sequence[Sequence[int]]:
+    every = sorted({word for text in every_prompt() for word in (*text.split(), *words(text))})
+    found: Sequence[Sequence[int]] = encoder.tokenizer(every, add_special_tokens=False).input_ids
+    return found
 
 
 @lru_cache(maxsize=32)

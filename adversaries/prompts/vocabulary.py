@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from ...targets.captions import GENDERS, STYLE_NAMES, TONES, PersonPrompt, caption
 from ...targets.emoji import Emoji
@@ -99,12 +100,33 @@ def every_prompt() -> tuple[str, ...]:
 
 @cache
 def known() -> tuple[str, ...]:
-    """Captions of single persons from families of which no game asks, in random order."""
+    """Captions of single persons from families of which no game asks, in random order.
+
+    Those whose words tell the gender by woman and man alone: no prince, no merman.
+    """
+    emoji = Emoji.open()
+    rows = _order(emoji.person & emoji.member & ~_asked_for())
+    pairs = ((caption(str(emoji.label[i]), str(emoji.style[i])), emoji.gender[i]) for i in rows)
+    return tuple(text for text, gender in pairs if stated(text)["gender"] == gender)
+
+
+@cache
+def public() -> tuple[str, ...]:
+    """Captions of anything from families of which no game asks, in random order."""
+    emoji = Emoji.open()
+    rows = _order(~_asked_for())
+    return tuple(caption(str(emoji.label[i]), str(emoji.style[i])) for i in rows)
+
+
+def _order(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    return np.random.default_rng(0).permutation(np.flatnonzero(chosen))
+
+
+def _asked_for() -> npt.NDArray[np.bool_]:
+    """Images whose family holds a label that games ask for."""
     emoji = Emoji.open()
     ends = {f"{gender} {subject}" for gender in GENDERS for subject in subjects()}
     ends |= set(subjects())
     heads = np.array([label.partition(":")[0] for label in emoji.label.tolist()])
     held = set(emoji.family[np.isin(heads, list(ends))].tolist())
-    rows = np.flatnonzero(emoji.person & emoji.member & ~np.isin(emoji.family, list(held)))
-    order = np.random.default_rng(0).permutation(rows)
-    return tuple(caption(str(emoji.label[i]), str(emoji.style[i])) for i in order)
+    return np.isin(emoji.family, list(held))
