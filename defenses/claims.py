@@ -183,7 +183,6 @@ class MembershipArea(_Base):
     """No attack on a trained model has a larger area under the ROC curve than this."""
 
     at_most: float
-    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED,)
 
     def __post_init__(self) -> None:
         _require(self, "at_most", lambda v: 0.5 <= v < 1, "in [0.5, 1)")
@@ -203,7 +202,6 @@ class MembershipRate(_Base):
 
     at_most: float
     at_fpr: float = 0.01
-    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED,)
 
     def __post_init__(self) -> None:
         _require(self, "at_most", lambda v: 0 <= v < 1, "in [0, 1)")
@@ -217,7 +215,11 @@ class MembershipRate(_Base):
 class TrainingPrivacy(DifferentialPrivacy):
     """A whole training, published with its weights, is (epsilon, delta)-DP in one sample."""
 
-    assumptions: tuple[Assumption, ...] = (Assumption.SECRET_SEED, Assumption.IDEALIZED_NUMERICS)
+    assumptions: tuple[Assumption, ...] = (
+        Assumption.SEMI_HONEST,
+        Assumption.SECRET_SEED,
+        Assumption.IDEALIZED_NUMERICS,
+    )
 
     def __str__(self) -> str:
         return f"training is ({self.epsilon:g}, {self.delta:g})-DP, {self.neighbours.value}"
@@ -227,6 +229,7 @@ Claim = (
     DifferentialPrivacy
     | MembershipArea
     | MembershipRate
+    | TrainingPrivacy
     | Obliviousness
     | Hidden
     | Indistinguishability

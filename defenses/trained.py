@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .claims import Claim, MembershipArea
+from .claims import Claim, MembershipArea, Neighbours, TrainingPrivacy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +28,61 @@ class FromScratch:
     def claims(self) -> tuple[Claim, ...]:
         """That training on many families hides single ones."""
         return (MembershipArea(at_most=self.area_at_most),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overfitted:
+    """A fine-tune on few portraits for far too long: what every attack must find."""
+
+    model: ClassVar[str] = "embedded+avatars-overfitted"
+    samples: ClassVar[str] = "avatars-overfitted"
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopped:
+    """The same fine-tune, stopped where the loss of validation pictures is lowest.
+
+    Attributes:
+        area_at_most: AUC that it is held against.
+    """
+
+    model: ClassVar[str] = "embedded+avatars-early"
+    samples: ClassVar[str] = "avatars-early"
+    area_at_most: float = 0.6
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """That early stopping hides members."""
+        return (MembershipArea(at_most=self.area_at_most),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Private:
+    """The same fine-tune by DP-SGD: each picture's gradient clipped, noise on their sum.
+
+    Attributes:
+        area_at_most: AUC that it is held against.
+        epsilon: That its training was calibrated to.
+        delta: The same.
+    """
+
+    model: ClassVar[str] = "embedded+avatars-private"
+    samples: ClassVar[str] = "avatars-private"
+    area_at_most: float = 0.6
+    epsilon: float = 2.0
+    delta: float = 1e-5
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """The budget of the training, and that it hides members."""
+        return (
+            MembershipArea(at_most=self.area_at_most),
+            TrainingPrivacy(
+                epsilon=self.epsilon, delta=self.delta, neighbours=Neighbours.ADD_REMOVE
+            ),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..defenses.codec import Array
+from ..targets.avatars import SHADOWS, Avatars, trained_on
 from ..targets.captions import caption
 from ..targets.emoji import Emoji
 from ..targets.pipeline import Target
@@ -18,7 +20,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Images with captions, and which of them were trained on.
+    """Images with captions, and which of them a model was trained on.
 
     Attributes:
         images: uint8, shape (n, height, width, 3).
@@ -26,6 +28,8 @@ class Pool:
         member: Whether the model in question was trained on it, shape (n,).
         name: Of the collection.
         unit: What a sample stands for.
+        model: Number of the shadow model that `member` is about, shape (n,); -1 for samples that
+            no model has seen; None where there are no shadow models.
     """
 
     images: Array
@@ -33,9 +37,15 @@ class Pool:
     member: npt.NDArray[np.bool_]
     name: str
     unit: str = "image"
+    model: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    @property
+    def models(self) -> Rows:
+        """`model`, 0 where there is none."""
+        return np.zeros(len(self), dtype=np.int64) if self.model is None else self.model
 
     def take(self, rows: Rows) -> Pool:
         """Some of the images."""
@@ -45,10 +55,11 @@ class Pool:
             member=self.member[rows],
             name=self.name,
             unit=self.unit,
+            model=self.models[rows],
         )
 
-    def draw(self, members: int, others: int, rng: np.random.Generator) -> Pool:
-        """So many members and so many others, in random order.
+    def draw(self, members: int, others: int, rng: np.random.Generator) -> tuple[Pool, Pool]:
+        """So many members and so many others, in random order; and those that are left.
 
         Raises:
             ValueError: There are not so many.
@@ -57,13 +68,67 @@ class Pool:
         for name, side, wanted in zip(("members", "others"), sides, (members, others), strict=True):
             if wanted > len(side):
                 raise ValueError(f"{name}={wanted} must be at most {len(side)}, as {self.name} has")
-        chosen = [
-            rng.permutation(side)[:n] for side, n in zip(sides, (members, others), strict=True)
-        ]
-        return self.take(rng.permutation(np.concatenate(chosen)))
+        chosen = np.concatenate(
+            [rng.permutation(side)[:n] for side, n in zip(sides, (members, others), strict=True)]
+        )
+        left = np.setdiff1d(np.arange(len(self)), chosen)
+        return self.take(rng.permutation(chosen)), self.take(rng.permutation(left))
 
 
-def emoji_families(rng: np.random.Generator) -> Pool:
+def samples_of(name: str, rng: np.random.Generator) -> Pool:
+    """Members and non-members of a training.
+
+    Args:
+        name: `emoji`, or one of the fine-tunes on portraits.
+        rng: Draws what stands for a family.
+    """
+    return _emoji_families(rng) if name == "emoji" else _portraits(name)
+
+
+def shadows_of(name: str) -> tuple[str, ...]:
+    """Models that were trained alike on other samples: specifications of targets."""
+    return () if name == "emoji" else tuple(f"embedded+{each}" for each in SHADOWS)
+
+
+def shadow_samples(name: str, each: int, rng: np.random.Generator) -> Pool | None:
+    """So many members and so many others of every shadow model; None where there is none.
+
+    As many again that none of them has seen, of the same law.
+    """
+    if not shadows_of(name):
+        return None
+    pool, parts = Avatars.open("pool"), []
+    for number, shadow in enumerate(SHADOWS):
+        _, rows = trained_on(shadow)
+        others = np.setdiff1d(np.arange(2 * len(rows)), rows)
+        chosen = [rng.permutation(side)[:each] for side in (rows, others)]
+        member = np.repeat([True, False], [len(side) for side in chosen])
+        parts.append((np.concatenate(chosen), member, np.full(len(member), number)))
+    unseen = np.arange(2 * len(trained_on(SHADOWS[0])[1]), len(pool))[: 2 * each]
+    parts.append((unseen, np.zeros(len(unseen), np.bool_), np.full(len(unseen), -1)))
+    rows, member, model = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Pool(
+        images=pool.images[rows],
+        captions=tuple(pool.captions[i] for i in rows),
+        member=member,
+        name="avatars",
+        model=model,
+    )
+
+
+def _portraits(name: str) -> Pool:
+    """Those that a fine-tune has seen, and all that nothing has seen: draws of one law."""
+    split, rows = trained_on(name)
+    seen, unseen = Avatars.open(split), Avatars.open("non-member")
+    return Pool(
+        images=np.concatenate([seen.images[rows], unseen.images]),
+        captions=(*(seen.captions[i] for i in rows), *unseen.captions),
+        member=np.repeat([True, False], [len(rows), len(unseen)]),
+        name="avatars",
+    )
+
+
+def _emoji_families(rng: np.random.Generator) -> Pool:
     """One image of every family of the embedded set, in a style drawn beforehand.
 
     The split was drawn by family, and by family and style: siblings share their fate, so that two
@@ -79,13 +144,16 @@ def emoji_families(rng: np.random.Generator) -> Pool:
         rows[number] = rng.choice(own[data.style[own] == style])
     return Pool(
         images=data.images[rows],
-        captions=tuple(
-            caption(str(label), str(style))
-            for label, style in zip(data.label[rows], data.style[rows], strict=True)
-        ),
+        captions=_captions(data.label[rows], data.style[rows]),
         member=data.member[rows],
         name="emoji",
         unit="family",
+    )
+
+
+def _captions(labels: Sequence[Any], styles: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(
+        caption(str(label), str(style)) for label, style in zip(labels, styles, strict=True)
     )
 
 

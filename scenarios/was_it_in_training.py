@@ -7,77 +7,32 @@ trained on".
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, ThreatModel
+from ..adversaries.contract import Adversary, Knowledge, ThreatModel
+from ..adversaries.membership.baseline import NoModel
 from ..adversaries.membership.clid import CLiD
+from ..adversaries.membership.learned import LearnedError, LearnedGradients
 from ..adversaries.membership.loss import Loss
 from ..adversaries.membership.pia import PIA
+from ..adversaries.membership.reference import RMIA, LiRA
 from ..adversaries.membership.secmi import SecMI
 from ..adversaries.membership.sima import SimA
-from ..adversaries.sealed import SWAPPED, Job
-from ..defenses.claims import Claim, MembershipArea, MembershipRate
-from ..defenses.codec import encode_texts
-from ..defenses.seeds import derive, stream
-from ..defenses.views import Views
+from ..defenses.claims import Claim, MembershipArea, MembershipRate, TrainingPrivacy
 from ..defenses.wire import PUBLIC
-from .asking import ask
 from .contract import Setting, Trials
-from .games import slug
-from .releases import release_views
-from .training_samples import Pool, emoji_families, latents
-
-BASELINE = "no model"
-"""The adversary that looks at samples and never at the model."""
+from .trainings import BASELINE, PlayedTraining, TrainingArm, judge, play
 
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.SHADOW})
 """The model, and models trained alike on samples of one's own."""
 
+FEW = 3
+"""Most evaluations of the network a sample in the arm with many samples."""
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingArm:
-    """Samples of one training, and who scores them.
-
-    Attributes:
-        name: Unique within a scenario and defence.
-        defense: The training.
-        members: Samples that it has seen.
-        others: Samples of the same law that it has not.
-        queries: Most evaluations of the network for each sample that an attack may ask for.
-        control_of: Unused; no arm is played again.
-    """
-
-    name: str
-    defense: Any
-    members: int
-    others: int
-    queries: int
-    control_of: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlayedTraining:
-    """An arm that has been played; the truth stays with the referee.
-
-    Attributes:
-        arm: The arm.
-        truth: 1 for members, shape (games,).
-        views: One sample a game.
-        facts: Granted to the adversaries.
-        printed: For the finding.
-    """
-
-    arm: TrainingArm
-    truth: npt.NDArray[np.int64]
-    views: Views
-    facts: Auxiliary
-    printed: Mapping[str, Any] = field(default_factory=dict)
+FINE = 10
+"""Others of the full profile for each of the quick one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,53 +40,79 @@ class WasItInTraining:
     """Anyone who holds a model guesses whether a sample was trained on.
 
     Attributes:
-        members: Samples of the training set, an arm.
-        others: Samples that were not trained on.
-        swapped: Games of the control on other games' views.
+        samples: Members, and as many others, that every attack scores.
+        many: Others that attacks of few queries score, so that a false-positive rate of 1 % is
+            resolved; all members stand against them.
+        shadow: Members, and as many others, of each shadow model.
+        swapped: Games of the control on other games' samples.
+        shuffled: Members, and as many others, whose captions are exchanged.
     """
 
     name = "was-it-in-training"
     question = "Was this sample in the training set of the model?"
     threat_model = ThreatModel(coalition=(PUBLIC,), knows=KNOWS)
-    about = (MembershipArea, MembershipRate)
-    claims: tuple[Claim, ...] = field(default=(MembershipArea(at_most=0.6),), init=False)
-    defenses = ("from-scratch",)
-    controls = ("from-scratch",)
+    about = (MembershipArea, MembershipRate, TrainingPrivacy)
+    defenses = ("from-scratch", "early-stopped", "dp-sgd-fine-tune")
+    controls = ("overfitted",)
     optimum = "loss"
     takes = "samples"
+    together = True
     parallel = True
-    members: int = 150
-    others: int = 150
-    swapped: int = 64
+    claims: tuple[Claim, ...] = field(
+        default=(MembershipArea(at_most=0.6), MembershipRate(at_most=0.5, at_fpr=0.01)), init=False
+    )
+    samples: int = 128
+    many: int = 1000
+    shadow: int = 32
+    swapped: int = 32
+    shuffled: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("members", "others", "swapped"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"{name}={getattr(self, name)} must be >= 2")
+        least = {"samples": 2, "many": 0, "shadow": 2, "swapped": 2, "shuffled": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name}={getattr(self, name)} must be >= {bound}")
 
     def arms(self, defense: Any, profile: str) -> tuple[TrainingArm, ...]:
-        """All attacks on some samples; the cheap ones on many."""
-        return tuple(self._arms(defense, 1 if profile == "quick" else 4))
+        """Every attack on some samples; where it is asked for, the cheap ones on many."""
+        return tuple(self._arms(defense, full=profile == "full"))
 
-    def _arms(self, defense: Any, factor: int) -> Iterator[TrainingArm]:
-        yield TrainingArm(
-            name="all attacks",
+    def _arms(self, defense: Any, *, full: bool) -> Iterator[TrainingArm]:
+        every = TrainingArm(
+            name="every attack",
             defense=defense,
-            members=self.members * factor,
-            others=min(self.others * factor, 250),
-            queries=100,
+            samples=None if full else self.samples,
+            shadow=None if full else self.shadow,
+            swapped=self.swapped,
         )
+        yield every
+        if full:
+            return
+        if self.many and not defense.claims:
+            yield replace(every, name="few queries", samples=None, others=self.many, queries=FEW)
+        if self.shuffled and defense.samples != "emoji":
+            yield replace(
+                every,
+                name="captions exchanged",
+                samples=self.shuffled,
+                captions="exchanged",
+            )
 
     def adversaries(self) -> Mapping[str, Adversary]:
-        """From one query a sample to a dozen."""
+        """From one query a sample to a dozen; the last one asks nothing."""
         return {
             "loss": Loss(),
             "losses": Loss(times=(60, 120, 200)),
             "secmi": SecMI(),
+            "secmi learned": LearnedError(),
             "pia": PIA(),
             "pian": PIA(normalized=True),
             "sima": SimA(),
-            "clid": CLiD(),
+            "clid": CLiD(times=(60, 200)),
+            "gradient norms": LearnedGradients(times=(60, 200)),
+            "lira": LiRA(),
+            "rmia": RMIA(),
+            BASELINE: NoModel(),
         }
 
     def play(
@@ -140,31 +121,7 @@ class WasItInTraining:
         """Draw the samples of an arm, or take up those that were drawn before."""
         for adversary in adversaries.values():
             self.threat_model.check(adversary)
-        target = setting.target(arm.defense.model)
-        pool = _pool(arm, setting)
-        path = setting.work / f"{slug(arm)}.views"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(pool, latents(target, pool.images), path)
-        return PlayedTraining(
-            arm=arm,
-            truth=pool.member.astype(np.int64),
-            views=Views.load(path),
-            facts=Auxiliary(weights={**target.to_dict(), "open": dataclasses.asdict(target)}),
-            printed={
-                "target": target.to_dict(),
-                "samples": pool.name,
-                "unit": pool.unit,
-                "queries": {
-                    who: each.queries
-                    for who, each in adversaries.items()
-                    if hasattr(each, "queries") and _takes(arm, each)
-                },
-                "sealed": setting.sealed,
-                "timed": False,
-                "control_of": "",
-            },
-        )
+        return play(arm, adversaries, setting)
 
     def judge(
         self,
@@ -172,70 +129,9 @@ class WasItInTraining:
         adversaries: Mapping[str, Adversary],
         setting: Setting,
     ) -> tuple[Trials, ...]:
-        """Hand the samples to every adversary, sealed; only here do guesses and truth meet."""
-        jobs = {each.arm.name: self._jobs(each, setting) for each in played}
-        said = ask(
-            {
-                who: (
-                    adversary,
-                    [
-                        replace(job, seed=derive(job.seed, who))
-                        for each in played
-                        if _takes(each.arm, adversary)
-                        for job in jobs[each.arm.name]
-                    ],
-                )
-                for who, adversary in adversaries.items()
-            },
-            {each.arm.name: each.arm for each in played},
-            setting,
-        )
-        return tuple(_trials(each, said) for each in played)
-
-    def _jobs(self, played: PlayedTraining, setting: Setting) -> tuple[Job, Job]:
-        name = played.arm.name
-        job = Job(
-            name=name,
-            views=played.views,
-            auxiliary=self.threat_model.grant(played.facts),
-            seed=derive(setting.seed, "adversary", name),
-        )
-        rng = stream(setting.seed, "swap", name)
-        order = rng.permutation(min(self.swapped, len(played.truth)))
-        swap = np.empty_like(order)
-        swap[order] = np.roll(order, 1)  # each of the first games sees another one's sample
-        return job, replace(job, name=name + SWAPPED, swap=swap)
+        """Hand the samples of all arms to every adversary, sealed."""
+        return judge(played, adversaries, self.threat_model, setting)
 
     def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
-        """None."""
+        """None: no argument covers a training."""
         return ()
-
-
-def _pool(arm: TrainingArm, setting: Setting) -> Pool:
-    rng = stream(setting.seed, "samples", arm.defense.samples)
-    return emoji_families(rng).draw(arm.members, arm.others, rng)
-
-
-def _write(pool: Pool, latent: npt.NDArray[Any], path: Any) -> None:
-    captions = np.empty(len(pool), dtype=object)
-    for row, text in enumerate(pool.captions):
-        captions[row] = encode_texts([text]).numpy()
-    release_views({"latent": latent, "caption": captions}, kind="sample", public={}, path=path)
-
-
-def _takes(arm: TrainingArm, adversary: Any) -> bool:
-    asked = Question.WAS_IT_IN_TRAINING in adversary.plays
-    return asked and getattr(adversary, "queries", 0) <= arm.queries
-
-
-def _trials(played: PlayedTraining, heard: Mapping[str, Mapping[str, Any]]) -> Trials:
-    name = played.arm.name
-    said = {who: found for who, found in heard.items() if name in found}
-    return Trials(
-        arm=name,
-        truth=played.truth,
-        counts=np.full(len(played.truth), 2, dtype=np.int64),
-        scores={who: found[name].scores for who, found in said.items()},
-        swapped={who: found[name + SWAPPED].scores for who, found in said.items()},
-        facts=played.printed,
-    )

@@ -5,7 +5,10 @@ Every game shows one message: a sample's latent and caption. The model is a refe
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +22,7 @@ from ...defenses.views import Views
 from ...targets import sampling
 from ...targets.pipeline import Target
 from ...targets.sampling import Conditioning
-from ..contract import Shadow
+from ..contract import Auxiliary, Shadow
 from .model import Samples
 
 KIND = "sample"
@@ -77,10 +80,43 @@ def samples_of(views: Views, pipe: DiffusionPipeline) -> Samples:
     return Samples(latents=latents_of(views).to(pipe.unet.device), told=told)
 
 
+@dataclass(frozen=True)
+class Granted:
+    """Shadow models and their samples; equal where all of it is equal, so that it can be looked up.
+
+    The jobs of one adversary are granted the same ones: what was learned from them is kept.
+
+    Attributes:
+        key: SHA-256 of everything that follows.
+        shadow: Labelled samples.
+        weights: References to the models.
+    """
+
+    key: str
+    shadow: Shadow = field(compare=False)
+    weights: Mapping[str, Any] = field(compare=False)
+
+    @classmethod
+    def of(cls, shadow: Shadow, aux: Auxiliary) -> Granted:
+        """What an adversary was granted."""
+        weights = dict(aux.weights or {})
+        total = hashlib.sha256(json.dumps(weights, sort_keys=True).encode())
+        total.update(shadow.labels.tobytes())
+        total.update(latents_of(shadow.views).numpy().tobytes())
+        total.update("\n".join(captions_of(shadow.views)).encode())
+        return cls(key=total.hexdigest(), shadow=shadow, weights=weights)
+
+
+def models_of(shadow: Shadow) -> npt.NDArray[np.int64]:
+    """Which shadow model each label is about; -1 for samples that no model has seen."""
+    column = shadow.views.column(0, "model")
+    return np.concatenate([np.asarray(chunk).reshape(-1) for chunk in column])
+
+
 def shadow_rows(shadow: Shadow) -> dict[int, npt.NDArray[np.int64]]:
     """Games of each shadow model: number of the model to rows of `shadow`."""
-    models = np.concatenate([np.asarray(c).reshape(-1) for c in shadow.views.column(0, "model")])
-    return {int(number): np.flatnonzero(models == number) for number in np.unique(models)}
+    models = models_of(shadow)
+    return {int(n): np.flatnonzero(models == n) for n in np.unique(models) if n >= 0}
 
 
 def shadow_pipe(weights: Mapping[str, Any] | None, number: int) -> DiffusionPipeline:

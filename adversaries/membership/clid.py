@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,13 +14,16 @@ from torch import Tensor
 
 from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Shadow
-from .challenge import captions_of, encoded, samples_of, shadow_pipe, shadow_rows
+from .challenge import Granted, captions_of, encoded, samples_of, shadow_pipe, shadow_rows
 from .loss import losses
 from .model import Denoiser, Samples, Scores, batches
 from .scorer import Scorer
 
 WEIGHTS = np.linspace(0, 1, 21)
 """Mixing weights from which a shadow model chooses."""
+
+SEED = 0
+"""Of the noise on shadow models."""
 
 THIRDS = ("first", "middle", "last")
 
@@ -48,6 +52,7 @@ class CLiD(Scorer):
         https://arxiv.org/abs/2405.14800.
     """
 
+    conditional: ClassVar[bool] = True
     weight: float = 0.5
     scales: tuple[float, float] = (1.0, 1.0)
     times: tuple[int, ...] = (60, 120, 200)
@@ -93,25 +98,32 @@ class CLiD(Scorer):
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
         """Choose weight and scales on shadow models."""
-        seed, known = int(rng.integers(2**31)), []
-        for number, rows in shadow_rows(shadow).items():
-            pipe = shadow_pipe(aux.weights, number)
-            samples = self.samples(shadow.views.take(rows), pipe)
-            gain, told = self._table(Denoiser.of(pipe), samples, seed)
-            known.append((gain, told, shadow.labels[rows]))
-        scales = tuple(_range(np.concatenate([each[i] for each in known])) for i in (0, 1))
-        areas = [
-            np.mean([_area(w * g / scales[0] - (1 - w) * t / scales[1], m) for g, t, m in known])
-            for w in WEIGHTS
-        ]
-        return replace(self, weight=float(WEIGHTS[int(np.argmax(areas))]), scales=scales)
+        weight, scales = _chosen(self, Granted.of(shadow, aux))
+        return replace(self, weight=weight, scales=scales)
 
-    def _table(self, model: Denoiser, samples: Samples, seed: int) -> tuple[Scores, Scores]:
-        generator = torch.Generator().manual_seed(seed)
+    def table(self, model: Denoiser, samples: Samples) -> tuple[Scores, Scores]:
+        """`parts` of all samples, each of shape (n,)."""
+        generator = torch.Generator().manual_seed(SEED)
         with torch.no_grad():
             parts = [self.parts(model, each, generator) for each in batches(samples)]
         gain, told = (torch.cat(side).double().cpu().numpy() for side in zip(*parts, strict=True))
         return gain, told
+
+
+@lru_cache(maxsize=2)
+def _chosen(attack: CLiD, granted: Granted) -> tuple[float, tuple[float, float]]:
+    """Weight and scales with the largest mean area over shadow models."""
+    known, shadow = [], granted.shadow
+    for number, rows in shadow_rows(shadow).items():
+        pipe = shadow_pipe(granted.weights, number)
+        samples = attack.samples(shadow.views.take(rows), pipe)
+        known.append((*attack.table(Denoiser.of(pipe), samples), shadow.labels[rows]))
+    a, b = (_range(np.concatenate([each[i] for each in known])) for i in (0, 1))
+    areas = [
+        np.mean([_area(w * gain / a - (1 - w) * told / b, member) for gain, told, member in known])
+        for w in WEIGHTS
+    ]
+    return float(WEIGHTS[int(np.argmax(areas))]), (a, b)
 
 
 def third(caption: str, part: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,12 +15,15 @@ from sklearn.preprocessing import StandardScaler
 
 from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Guesses, Knowledge, Question, Shadow
-from .challenge import KIND, opened, samples_of, shadow_pipe, shadow_rows
+from .challenge import KIND, Granted, opened, samples_of, shadow_pipe, shadow_rows
 from .gradients import GradientNorms
 from .model import Denoiser, Samples, Scores, batches
 from .secmi import SecMI
 
 Features = npt.NDArray[np.float64]
+
+SEED = 0
+"""Of the noise, alike for shadow models and the model in question."""
 
 PENALTIES = 10.0 ** np.arange(-4, 2)
 """Inverse strengths of the ridge, from which shadow models choose."""
@@ -92,14 +95,7 @@ class FromShadow:
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
         """Learn on every shadow model."""
-        seed = int(rng.integers(2**31))
-        parts = list(_of_shadows(self.extractor, shadow, aux, seed))
-        features = np.concatenate([part for part, _, _ in parts])
-        member = np.concatenate([labels for _, labels, _ in parts])
-        groups = np.concatenate([np.full(len(part), number) for part, _, number in parts])
-        return Fitted(
-            extractor=self.extractor, learned=Learned.fit(features, member, groups), seed=seed
-        )
+        return _fitted(self.extractor, Granted.of(shadow, aux))
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Refused: without shadow models there is nothing to learn from.
@@ -119,23 +115,24 @@ class Fitted:
     reads: ClassVar[frozenset[str]] = FromShadow.reads
     extractor: Extractor
     learned: Learned
-    seed: int
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
         pipe = opened(aux.weights)
-        found = self.extractor.features(Denoiser.of(pipe), samples_of(views, pipe), seed=self.seed)
+        found = self.extractor.features(Denoiser.of(pipe), samples_of(views, pipe), seed=SEED)
         return Guesses(scores=self.learned.scores(found)[:, None])
 
 
-def _of_shadows(
-    extractor: Extractor, shadow: Shadow, aux: Auxiliary, seed: int
-) -> Iterator[tuple[Features, npt.NDArray[np.int64], int]]:
+@lru_cache(maxsize=2)
+def _fitted(extractor: Extractor, granted: Granted) -> Fitted:
+    shadow, parts = granted.shadow, []
     for number, rows in shadow_rows(shadow).items():
-        pipe = shadow_pipe(aux.weights, number)
+        pipe = shadow_pipe(granted.weights, number)
         samples = samples_of(shadow.views.take(rows), pipe)
-        found = extractor.features(Denoiser.of(pipe), samples, seed=seed)
-        yield found, shadow.labels[rows], number
+        found = extractor.features(Denoiser.of(pipe), samples, seed=SEED)
+        parts.append((found, shadow.labels[rows], np.full(len(rows), number)))
+    features, member, models = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Fitted(extractor=extractor, learned=Learned.fit(features, member, models))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Guesses, Knowledge, Question, Shadow
-from .challenge import KIND, opened, samples_of, shadow_pipe
+from .challenge import KIND, Granted, models_of, opened, samples_of, shadow_pipe
 from .loss import Loss
 from .model import Denoiser, Scores, scores
+
+SEED = 0
+"""Of the noise that a population meets."""
 
 
 def lira(target: Scores, references: Scores) -> Scores:
@@ -87,7 +91,7 @@ class AgainstReferences:
         """Of the model in question; each reference is asked as often."""
         return len(self.times)
 
-    def _scores(
+    def scores(
         self, views: Views, weights: Mapping[str, Any] | None, seed: int
     ) -> tuple[Scores, Scores]:
         """Under the model, shape (n,), and under the references, (models, n): the same noise."""
@@ -117,13 +121,13 @@ class LiRA(AgainstReferences):
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
-        found = self._scores(views, aux.weights, int(rng.integers(2**31)))
+        found = self.scores(views, aux.weights, int(rng.integers(2**31)))
         return Guesses(scores=lira(*found)[:, None])
 
 
 @dataclass(frozen=True, kw_only=True)
 class RMIA(AgainstReferences):
-    """RMIA on the denoising loss; the population is of samples granted with shadow models.
+    """RMIA on the denoising loss; the population is of samples that no model has seen.
 
     Queries: one a time step, of the model and of every reference, for the population too.
 
@@ -140,11 +144,7 @@ class RMIA(AgainstReferences):
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
         """Score the population."""
-        rows = np.flatnonzero(shadow.labels == 0)[: self.population]
-        seed = int(rng.integers(2**31))
-        return Populated(
-            times=self.times, known=self._scores(shadow.views.take(rows), aux.weights, seed)
-        )
+        return _populated(self.times, self.population, Granted.of(shadow, aux))
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Refused: without a population there is no ratio to dominate.
@@ -169,5 +169,13 @@ class Populated(AgainstReferences):
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
-        target, references = self._scores(views, aux.weights, int(rng.integers(2**31)))
+        target, references = self.scores(views, aux.weights, int(rng.integers(2**31)))
         return Guesses(scores=rmia(target, references, *self.known)[:, None])
+
+
+@lru_cache(maxsize=4)
+def _populated(times: tuple[int, ...], most: int, granted: Granted) -> Populated:
+    rows = np.flatnonzero(models_of(granted.shadow) < 0)[:most]
+    population = granted.shadow.views.take(rows)
+    known = LiRA(times=times).scores(population, granted.weights, SEED)
+    return Populated(times=times, known=known)

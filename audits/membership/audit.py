@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...defenses.claims import MembershipArea, MembershipRate
+from ...defenses.claims import MembershipArea, MembershipRate, TrainingPrivacy
 from ...scenarios.contract import Trials
-from ...scenarios.was_it_in_training import BASELINE
+from ...scenarios.trainings import BASELINE
 from ..case import Case
 from ..dp_epsilon.rows import above_chance
 from ..judging import RESOLUTION, judged
 from ..verdict import Control, Finding, Row, Verdict
 from .measures import measures_of
-from .rows import CONTROL_ALPHA, Look, area_rows, looks_of, permuted, rate_rows
+from .rows import CONTROL_ALPHA, Look, area_rows, epsilon_rows, looks_of, permuted, rate_rows
 
 MATCHED = "no-model baseline"
 """The control without which nothing that an attack finds says anything of the model."""
@@ -62,7 +62,9 @@ def _rows(case: Case, trials: Sequence[Trials], *, alpha: float, seed: int) -> t
         return area_rows(looks, claim, alpha=alpha, seed=seed)
     if isinstance(claim, MembershipRate):
         return rate_rows(looks, claim, alpha=alpha)
-    raise TypeError(f"claim={claim} must be MembershipArea or MembershipRate")
+    if isinstance(claim, TrainingPrivacy):
+        return epsilon_rows(looks, claim, alpha=alpha, seed=seed)
+    raise TypeError(f"claim={claim} must be MembershipArea, MembershipRate or TrainingPrivacy")
 
 
 def _controls(trials: Sequence[Trials], seed: int) -> tuple[Control, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from ...adversaries.membership.dataset_inference import infer
 from ...defenses.seeds import derive
 from ...scenarios.contract import Trials
-from ...scenarios.was_it_in_training import BASELINE
+from ...scenarios.trainings import BASELINE
 from ..case import Case
 from .rates import Rates, rates
 from .rows import Look, split

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
-from ...defenses.claims import MembershipArea, MembershipRate
+from ...defenses.claims import MembershipArea, MembershipRate, Neighbours, TrainingPrivacy
 from ...defenses.seeds import stream
 from ...scenarios.contract import Trials
-from ...scenarios.was_it_in_training import BASELINE
+from ...scenarios.trainings import BASELINE
 from ..dp_epsilon.rows import above_chance
+from ..dp_epsilon.single_run import one_run, one_run_p_value
 from ..hiding import paid_for
 from ..statistics import (
     binomial_p_value,
@@ -34,6 +36,10 @@ CONTROL_ALPHA = 1e-4
 
 RESOLVED = 10
 """False alarms that a false-positive rate must allow, or it is not spoken of."""
+
+
+GUESSED = 0.25
+"""Share of the pairs that are guessed where an epsilon is bounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,24 +66,23 @@ class Look:
         p = above_chance(*split(self.trials.truth[: len(found)], found))
         return {"n": len(found), "p_value": p, "holds": p > CONTROL_ALPHA}
 
-    def pairs(self, seed: int) -> tuple[int, int, Floats]:
+    def pairs(self, seed: int) -> tuple[npt.NDArray[np.bool_], Floats]:
         """Disjoint random pairs of a member and another sample.
 
         Args:
             seed: Of the pairing and of coins for ties.
 
         Returns:
-            How many the member wins, how many there are, and by how much it wins each.
+            Whether the member wins each pair, and by how much it is decided; shape (pairs,).
         """
         positive, negative = failures_last(*self.sides)
         rng = stream(seed, "judge", self.trials.arm, "pairs")
         count = min(len(positive), len(negative))
         left, right = (rng.permutation(side)[:count] for side in (positive, negative))
-        coins = rng.random(count) < 0.5
+        coins, tied = rng.random(count) < 0.5, left == right
         with np.errstate(invalid="ignore"):
-            margin = np.where(left == right, np.where(coins, 0.0, -0.0), left - right)
-        won = np.where(left == right, coins, left > right)
-        return int(won.sum()), count, np.asarray(margin)
+            margin = np.where(tied, 0.0, np.abs(left - right))
+        return np.where(tied, coins, left > right), margin
 
 
 def split(truth: npt.NDArray[np.int64], scores: Floats) -> tuple[Floats, Floats]:
@@ -114,7 +119,8 @@ def area_rows(
 
 
 def _area(look: Look, at_most: float, level: float, seed: int) -> Row:
-    won, n, _ = look.pairs(seed)
+    outcomes, _ = look.pairs(seed)
+    won, n = int(outcomes.sum()), len(outcomes)
     low, high = clopper_pearson(won, n, alpha=level)
     return _row(
         look,
@@ -169,6 +175,61 @@ def _rate(look: Look, claim: MembershipRate, level: float) -> Row:
         ceiling=clopper_pearson_lower(n, n, alpha=level / 2) - claim.at_fpr if able else 0.0,
         level=level,
     )
+
+
+def epsilon_rows(
+    looks: Sequence[Look], claim: TrainingPrivacy, *, alpha: float, seed: int
+) -> tuple[Row, ...]:
+    """Epsilon from one training: which of two samples of a pair was trained on?
+
+    Given the pairs, each coin is fair and independent of the others, because members and others are
+    draws of one law: this is one run with as many canaries as there are pairs, under replacement of
+    a sample. A claim about adding and removing is held against twice its epsilon (group privacy).
+    The quarter of the pairs that scores decide most clearly is guessed; that share is fixed.
+
+    Args:
+        looks: From `looks_of`.
+        claim: Of the whole training.
+        alpha: This claim's level; Holm pays for all rows.
+        seed: Of pairings and ties.
+
+    References:
+        Steinke, Nasr, Jagielski (2023), Theorem 5.2, https://arxiv.org/abs/2305.08846; Dwork, Roth
+        (2014), Theorem 2.2 for groups, https://doi.org/10.1561/0400000042.
+    """
+    level = alpha / max(1, len(looks))
+    return paid_for([_epsilon(look, claim, level, seed) for look in looks], alpha)
+
+
+def _epsilon(look: Look, claim: TrainingPrivacy, level: float, seed: int) -> Row:
+    outcomes, margin = look.pairs(seed)
+    n, size = max(1, round(GUESSED * len(outcomes))), _records(claim)
+    won = int(outcomes[np.argsort(-margin, kind="stable")[:n]].sum())
+    delta = min(claim.delta * sum(math.exp(i * claim.epsilon) for i in range(size)), 0.5)
+    run = {"canaries": len(outcomes), "guesses": n, "delta": delta}
+    found = one_run(correct=won, alpha=level, **run)
+    promised = {**run, "epsilon": size * claim.epsilon}
+    enough = [k for k in range(n + 1) if one_run_p_value(correct=k, **promised) <= level]
+    rate = float(expit(size * claim.epsilon))
+    return _row(
+        look,
+        metric="epsilon at least (one run, by pairs)",
+        n=n,
+        wins=won,
+        chance=0.0,
+        estimate=found.epsilon / size,
+        interval=(found.epsilon / size, math.inf),
+        p_value=one_run_p_value(correct=won, **promised),
+        critical=min(enough, default=n + 1),
+        detectable=detectable_rate(n, p=rate, alpha=level) - rate if enough else math.inf,
+        ceiling=found.ceiling / size,
+        level=level,
+    )
+
+
+def _records(claim: TrainingPrivacy) -> int:
+    """In how many records two trainings of a pair differ."""
+    return 1 if claim.neighbours is Neighbours.REPLACE_ONE else 2
 
 
 def _row(look: Look, **values: Any) -> Row:

@@ -18,6 +18,7 @@ from .epsilon import epsilon_figure
 from .flow import flow
 from .forest import NARROW, WIDE, forest
 from .grid import SYMBOLS, TONES
+from .membership import roc_figures
 from .page import Page
 from .pairs import Pair
 from .read import Artifact
@@ -61,6 +62,13 @@ def to_html(page: Page) -> str:
         ]
         return Markup("".join(drawn))
 
+    def drawn_rates(card: Card) -> tuple[tuple[str, Markup], ...]:
+        return tuple(
+            (arm, Markup("".join(roc_figures(sides, alpha=card.finding.alpha, name=name))))
+            for number, (arm, sides) in enumerate(card.scores)
+            for name in (f"{card.anchor}-roc-{number}",)
+        )
+
     def drawn_flow(pair: Pair) -> Markup:
         assert pair.threat is not None
         return Markup(flow(pair.cards[0], f"flow-{pair.number}"))
@@ -79,6 +87,7 @@ def to_html(page: Page) -> str:
         style=Markup(style()),
         forest=drawn_forest,
         curves=drawn_curves,
+        rates=drawn_rates,
         flow=drawn_flow,
         epsilon=drawn_epsilon,
         image=image,

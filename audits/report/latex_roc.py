@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +13,7 @@ from .cards import Card
 from .latex_figures import figure
 from .latex_tables import Terms
 from .latex_text import escape, slug
+from .membership import scores_of
 from .roc import LEAST, STEPS, at, curve_of
 
 Floats = npt.NDArray[np.float64]
@@ -30,33 +28,6 @@ def roc_figures(folder: Path, card: Card, terms: Terms) -> Iterator[tuple[str, s
         if sides:
             name = f"roc-{slug(card.finding.id)}-{slug(arm)}"
             yield name, _figure(card, arm, sides, terms, name)
-
-
-def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Floats]]:
-    """Scores of members and non-members by adversary; empty where an arm asks something else.
-
-    A file that is not what the run wrote is not read.
-    """
-    for path in sorted(trials.glob(f"{prefix}-*.json")):
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        arrays = path.with_suffix(".npz")
-        if stored.get("arm") != arm or not arrays.is_file():
-            continue
-        if hashlib.sha256(arrays.read_bytes()).hexdigest() != stored.get("sha256"):
-            continue
-        with np.load(arrays, allow_pickle=False) as found:
-            return _sides(dict(found))
-    return {}
-
-
-def _sides(arrays: dict[str, Any]) -> dict[str, tuple[Floats, Floats]]:
-    used = arrays["truth"] == 1
-    scores = {k.removeprefix("scores/"): v for k, v in arrays.items() if k.startswith("scores/")}
-    return {
-        who: (table[used, 0], table[~used, 0])
-        for who, table in scores.items()
-        if table.shape[1] == 1
-    }
 
 
 def _figure(

@@ -13,10 +13,13 @@ from latentleak.defenses.claims import (
     Fidelity,
     Hidden,
     Indistinguishability,
+    MembershipArea,
+    MembershipRate,
     Neighbours,
     Obliviousness,
     Offload,
     SecurityLevel,
+    TrainingPrivacy,
 )
 
 EXAMPLES: list[Claim] = [
@@ -28,6 +31,9 @@ EXAMPLES: list[Claim] = [
     SecurityLevel(bits=128, table="HE standard"),
     Fidelity(metric="PSNR", at_least=30.0),
     Offload(share=0.8),
+    MembershipArea(at_most=0.6),
+    MembershipRate(at_most=0.1),
+    TrainingPrivacy(epsilon=8.0, delta=1e-5),
 ]
 
 

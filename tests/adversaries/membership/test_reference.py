@@ -33,9 +33,13 @@ def test_rmia_is_uniform_on_non_members_and_one_on_members() -> None:
     assert 0.3 < outside.mean() < 0.7
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("shift", [0.0, 0.8])
 def test_a_set_has_a_p_value(shift: float) -> None:
-    """Without a shift p is close to uniform: below 1e-6 once in a million."""
+    """Without a shift p is close to uniform: below 1e-6 once in a million.
+
+    With it, scores are 1.38 standard deviations apart, which is 13.8 of the difference of 200 and
+    200; 4.8 of them are needed.
+    """
     rng = np.random.default_rng(2)
     found = infer(rng.normal(shift, 1, (400, 3)), rng.normal(0, 1, (400, 3)), seed=0)
     assert (found.p_value < 1e-6) == bool(shift)
@@ -43,13 +47,13 @@ def test_a_set_has_a_p_value(shift: float) -> None:
 
 
 def test_the_level_of_the_test_holds() -> None:
-    """More of 200 below 0.05 than the 1 - 1e-6 quantile: once in a million."""
+    """More of 40 below 0.05 than the 1 - 1e-6 quantile: once in a million."""
     rng = np.random.default_rng(3)
     low = sum(
         infer(rng.normal(size=(60, 4)), rng.normal(size=(60, 4)), seed=i).p_value < 0.05
-        for i in range(200)
+        for i in range(40)
     )
-    assert low <= binom.ppf(1 - 1e-6, 200, 0.05)
+    assert low <= binom.ppf(1 - 1e-6, 40, 0.05)
 
 
 def test_arguments_are_checked() -> None:

@@ -1,0 +1,269 @@
+"""The referee of trained models: draw samples, grant shadow models, seal the adversaries, judge."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..adversaries.contract import (
+    Adversary,
+    Auxiliary,
+    Guesses,
+    Knowledge,
+    Question,
+    Shadow,
+    ThreatModel,
+)
+from ..adversaries.membership.challenge import KIND
+from ..adversaries.sealed import SWAPPED, Job
+from ..defenses.codec import encode_texts
+from ..defenses.seeds import derive, stream
+from ..defenses.views import Views
+from ..targets.pipeline import Target
+from .asking import ask
+from .contract import Setting, Trials
+from .games import slug
+from .releases import release_views
+from .training_samples import Pool, latents, samples_of, shadow_samples, shadows_of
+
+BASELINE = "no model"
+"""The adversary that looks at samples and never at the model."""
+
+LABELLED = 128
+"""Most samples of each kind whose labels the baseline is told: none of those that are scored."""
+
+EXCHANGED = "exchanged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingArm:
+    """Samples of one training, and who scores them.
+
+    Attributes:
+        name: Unique within a scenario and defence.
+        defense: The training.
+        samples: Members, and others unless `others` is given; None takes all there are.
+        others: Samples of the same law that were not trained on.
+        shadow: Members, and others, of each shadow model; None takes all there are.
+        queries: Most evaluations of the model for each sample; None allows any number.
+        swapped: Games of the swapped-view control.
+        captions: `own`, or `exchanged` between samples: then only attacks on captions play, and
+            what they find is measured, not judged.
+        control_of: No arm is played again.
+    """
+
+    name: str
+    defense: Any
+    samples: int | None = None
+    others: int | None = None
+    shadow: int | None = None
+    queries: int | None = None
+    swapped: int = 32
+    captions: str = "own"
+    control_of: str = ""
+
+    def takes(self, adversary: Any) -> bool:
+        """Whether an adversary plays here."""
+        if Question.WAS_IT_IN_TRAINING not in adversary.plays:
+            return False
+        if self.captions == EXCHANGED and not getattr(adversary, "conditional", False):
+            return False
+        if self.queries is not None and getattr(adversary, "queries", 0) > self.queries:
+            return False
+        labelled = Knowledge.WEIGHTS not in adversary.needs
+        return labelled or Knowledge.SHADOW not in adversary.needs or bool(self._shadows)
+
+    @property
+    def _shadows(self) -> tuple[str, ...]:
+        return shadows_of(self.defense.samples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayedTraining:
+    """An arm that has been played; the truth stays with the referee.
+
+    Attributes:
+        arm: The arm.
+        truth: 1 for members, shape (games,).
+        views: One sample a game.
+        facts: Granted to adversaries.
+        labelled: Granted to the baseline instead: other samples, with the truth about them.
+        printed: For the finding.
+    """
+
+    arm: TrainingArm
+    truth: npt.NDArray[np.int64]
+    views: Views
+    facts: Auxiliary
+    labelled: Auxiliary
+    printed: Mapping[str, Any]
+
+
+def play(
+    arm: TrainingArm, adversaries: Mapping[str, Adversary], setting: Setting
+) -> PlayedTraining:
+    """Draw the samples of an arm, or take up those that were drawn before.
+
+    Args:
+        arm: What is drawn.
+        adversaries: Who will score; for what the finding prints.
+        setting: Of the run; views go to its `work` folder.
+    """
+    name = arm.defense.samples
+    target = setting.target(arm.defense.model)
+    rng = stream(setting.seed, "samples", name, arm.name)
+    every = samples_of(name, rng)
+    least = int(min(every.member.sum(), (~every.member).sum()))
+    members = int(every.member.sum()) if arm.samples is None else arm.samples
+    others = arm.others if arm.others is not None else min(arm.samples or 10**9, least)
+    members, others = _leaving(every, members, others)
+    pool, left = every.draw(members, others, rng)
+    exchanged = arm.captions == EXCHANGED
+    if exchanged:
+        pool = replace(pool, captions=tuple(np.roll(np.array(pool.captions), 1)))
+    told, _ = left.draw(*_labelled(left), rng)
+    write, labelled = _Writer(target), setting.work / f"{slug(arm)}-labelled.views"
+    each = arm.shadow or 10**9
+    known = shadow_samples(name, each, stream(setting.seed, "shadow samples"))
+    weights = {
+        **target.to_dict(),
+        "open": dataclasses.asdict(target),
+        "shadows": [dataclasses.asdict(setting.target(each)) for each in shadows_of(name)],
+    }
+    shared = setting.work.parent / f"shadow-{len(known or ())}.views"
+    shadow = None if known is None else write.shadow(known, shared)
+    return PlayedTraining(
+        arm=arm,
+        truth=pool.member.astype(np.int64),
+        views=write.views(pool, setting.work / f"{slug(arm)}.views"),
+        facts=Auxiliary(weights=weights, shadow=shadow),
+        labelled=Auxiliary(shadow=None if exchanged else write.shadow(told, labelled)),
+        printed={
+            "target": target.to_dict(),
+            "samples": pool.name,
+            "unit": pool.unit,
+            "members": members,
+            "others": others,
+            "captions": arm.captions,
+            "shadow models": len(shadows_of(name)),
+            "shadow samples": 0 if known is None else len(known),
+            "queries": {
+                who: getattr(each, "queries", None)
+                for who, each in adversaries.items()
+                if arm.takes(each)
+            },
+            "measured": exchanged,
+            "sealed": setting.sealed,
+            "timed": False,
+            "control_of": "",
+        },
+    )
+
+
+def _leaving(pool: Pool, members: int, others: int) -> tuple[int, int]:
+    """Leave a few of each kind for the baseline to learn from, where all were asked for."""
+    spare = [max(8, min(LABELLED, int(side.sum()) // 8)) for side in (pool.member, ~pool.member)]
+    most = int(pool.member.sum()) - spare[0], int((~pool.member).sum()) - spare[1]
+    return min(members, most[0]), min(others, most[1])
+
+
+def _labelled(left: Pool) -> tuple[int, int]:
+    members, others = int(left.member.sum()), int((~left.member).sum())
+    return min(members, LABELLED), min(others, LABELLED)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes samples as views, once."""
+
+    target: Target
+
+    def views(self, pool: Pool, path: Path) -> Views:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            own = path.with_name(f"{path.name}.{os.getpid()}")  # arms are played side by side
+            _write(pool, latents(self.target, pool.images), own)
+            os.replace(own, path)
+        return Views.load(path)
+
+    def shadow(self, pool: Pool, path: Path) -> Shadow:
+        return Shadow(
+            views=self.views(pool, path),
+            candidates=((),) * len(pool),
+            labels=pool.member.astype(np.int64),
+        )
+
+
+def _write(pool: Pool, latent: npt.NDArray[Any], path: Path) -> None:
+    captions = np.empty(len(pool), dtype=object)
+    for row, text in enumerate(pool.captions):
+        captions[row] = encode_texts([text]).numpy()
+    columns = {"latent": latent, "caption": captions, "model": pool.models[:, None]}
+    release_views(columns, kind=KIND, public={}, path=path)
+
+
+def judge(
+    played: Sequence[PlayedTraining],
+    adversaries: Mapping[str, Adversary],
+    threat_model: ThreatModel,
+    setting: Setting,
+) -> tuple[Trials, ...]:
+    """Seal each adversary once, over all arms that it plays in and their swapped-view controls.
+
+    Only here do guesses and truth meet.
+    """
+    said = ask(
+        {
+            who: (
+                adversary,
+                [
+                    replace(job, seed=derive(job.seed, who))
+                    for each in played
+                    if each.arm.takes(adversary)
+                    for job in _jobs(each, adversary, threat_model, setting)
+                ],
+            )
+            for who, adversary in adversaries.items()
+        },
+        {slug(each.arm): each.arm for each in played},
+        setting,
+    )
+    return tuple(_trials(each, said) for each in played)
+
+
+def _jobs(
+    played: PlayedTraining, adversary: Adversary, threat_model: ThreatModel, setting: Setting
+) -> tuple[Job, Job]:
+    name = slug(played.arm)
+    blind = Knowledge.WEIGHTS not in adversary.needs
+    job = Job(
+        name=name,
+        views=played.views,
+        auxiliary=played.labelled if blind else threat_model.grant(played.facts),
+        seed=derive(setting.seed, "adversary", name),
+    )
+    rng = stream(setting.seed, "swap", name)
+    order = rng.permutation(min(played.arm.swapped, len(played.truth)))
+    swap = np.empty_like(order)
+    swap[order] = np.roll(order, 1)  # each of the first games sees another one's sample
+    return job, replace(job, name=name + SWAPPED, swap=swap)
+
+
+def _trials(played: PlayedTraining, heard: Mapping[str, Mapping[str, Guesses]]) -> Trials:
+    name = slug(played.arm)
+    said = {who: found for who, found in heard.items() if name in found}
+    return Trials(
+        arm=played.arm.name,
+        truth=played.truth,
+        counts=np.full(len(played.truth), 2, dtype=np.int64),
+        scores={who: found[name].scores for who, found in said.items()},
+        swapped={who: found[name + SWAPPED].scores for who, found in said.items()},
+        facts=played.printed,
+    )
