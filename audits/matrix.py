@@ -15,6 +15,7 @@ from .verdict import Finding, Verdict
 
 PUBLISHES = "it publishes a release and has no servers that could be curious"
 SERVES = "it has servers and publishes nothing"
+TRAINS = "it is a training: it has no servers, and publishes nothing but the model"
 
 
 def cells_of(
@@ -138,6 +139,8 @@ def absent(every: Iterable[Contest]) -> tuple[Cell, ...]:
 def _unfit(scenario: Scenario, defense: Any) -> str:
     """Why a defence does not play in a scenario."""
     releases = any(kind.__name__ == "DifferentialPrivacy" for kind in scenario.about)
+    if not hasattr(defense, "release") and not hasattr(defense, "client"):
+        return TRAINS
     if hasattr(defense, "release") and not releases:
         return PUBLISHES
     if releases and not hasattr(defense, "release"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, ThreatModel
 from ..adversaries.membership.baseline import NoModel
@@ -58,6 +58,13 @@ class WasItInTraining:
     takes = "samples"
     together = True
     parallel = True
+    brief: ClassVar[Mapping[str, int]] = {
+        "samples": 32,
+        "many": 0,
+        "shadow": 8,
+        "swapped": 8,
+        "shuffled": 0,
+    }
     claims: tuple[Claim, ...] = field(
         default=(MembershipArea(at_most=0.6), MembershipRate(at_most=0.5, at_fpr=0.01)), init=False
     )

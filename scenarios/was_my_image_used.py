@@ -62,7 +62,7 @@ class WasMyImageUsed:
     defenses = ("dpagg-ti", "dp-guidance", "dp-sgd-ti")
     controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClipping")
     optimum = "likelihood ratio"
-    brief: ClassVar[Mapping[str, int]] = {"games": 2000, "costly": 16}
+    brief: ClassVar[Mapping[str, int]] = {"games": 400, "costly": 8}
     games: int = 4000
     costly: int = 80
     collection: private_sets.Name = "stickies"

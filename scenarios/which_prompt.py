@@ -102,15 +102,15 @@ class WhichPrompt:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, int]] = {
-        "full_games": 4,
+        "full_games": 2,
         "full_shadow": 1,
         "cheap_games": 60,
-        "cheap_shadow": 24,
-        "follow_ups": 20,
-        "accelerated": 16,
-        "skewed": 60,
-        "mentions": 16,
-        "published": 2,
+        "cheap_shadow": 16,
+        "follow_ups": 12,
+        "accelerated": 8,
+        "skewed": 48,
+        "mentions": 8,
+        "published": 1,
     }
     full_games: int = 20
     full_shadow: int = 2
@@ -335,7 +335,7 @@ class WhichPromptTimed(WhichPrompt):
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
     parallel = False
-    brief: ClassVar[Mapping[str, int]] = {"games": 60, "shadow": 24}
+    brief: ClassVar[Mapping[str, int]] = {"games": 24, "shadow": 8}
     games: int = 120
     shadow: int = 48
 
