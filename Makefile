@@ -5,7 +5,7 @@ RUN ?= runs/first
 SCENARIOS ?= which-prompt
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check bench clean
+.PHONY: run test check docs bench clean
 
 # The main job: a real model, a real defence, a curious server, real attacks, a report.
 # A refuted claim (1) or an inconclusive one (3) is a result; only status 2 and 4 are failures.
@@ -24,6 +24,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# Into site/, without network: a warning is an error.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/quality.py
@@ -33,7 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/ckks_key_recovery.py
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,4 +50,8 @@ $(STAMP): $(VENV)/bin/python pyproject.toml
 # Strict editable mode lays real files, which mypy needs to follow the package.
 $(VENV)/.installed-dev: $(STAMP)
 	$(BIN)/python -m pip install --quiet -e '.[dev]' -C editable_mode=strict
+	@touch $@
+
+$(VENV)/.installed-docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	@touch $@
