@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ..adversaries.contract import Adversary, Knowledge, ThreatModel
 from ..adversaries.membership.baseline import NoModel
 from ..adversaries.membership.clid import CLiD
-from ..adversaries.membership.learned import LearnedError, LearnedGradients
+from ..adversaries.membership.learned import LearnedError, LearnedGradients, LearnedLosses
 from ..adversaries.membership.loss import Loss
 from ..adversaries.membership.pia import PIA
 from ..adversaries.membership.reference import RMIA, LiRA
@@ -28,7 +28,7 @@ from .trainings import BASELINE, PlayedTraining, TrainingArm, judge, play
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.SHADOW})
 """The model, and models trained alike on samples of one's own."""
 
-FEW = 3
+FEW = 4
 """Most evaluations of the network a sample in the arm with many samples."""
 
 FINE = 10
@@ -109,14 +109,15 @@ class WasItInTraining:
         """From one query a sample to a dozen; the last one asks nothing."""
         return {
             "loss": Loss(),
-            "losses": Loss(times=(60, 120, 200)),
+            "losses": Loss(times=(100, 300, 500)),
+            "losses learned": LearnedLosses(),
             "secmi": SecMI(),
             "secmi learned": LearnedError(),
             "pia": PIA(),
             "pian": PIA(normalized=True),
             "sima": SimA(),
-            "clid": CLiD(times=(60, 200)),
-            "gradient norms": LearnedGradients(times=(60, 200)),
+            "clid": CLiD(times=(100, 300)),
+            "gradient norms": LearnedGradients(times=(100, 300)),
             "lira": LiRA(),
             "rmia": RMIA(),
             BASELINE: NoModel(),

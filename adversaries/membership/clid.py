@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Shadow
 from .challenge import Granted, captions_of, encoded, samples_of, shadow_pipe, shadow_rows
 from .loss import losses
-from .model import Denoiser, Samples, Scores, batches
+from .model import Denoiser, Samples, Scores, area, batches
 from .scorer import Scorer
 
 WEIGHTS = np.linspace(0, 1, 21)
@@ -120,7 +119,7 @@ def _chosen(attack: CLiD, granted: Granted) -> tuple[float, tuple[float, float]]
         known.append((*attack.table(Denoiser.of(pipe), samples), shadow.labels[rows]))
     a, b = (_range(np.concatenate([each[i] for each in known])) for i in (0, 1))
     areas = [
-        np.mean([_area(w * gain / a - (1 - w) * told / b, member) for gain, told, member in known])
+        np.mean([area(w * gain / a - (1 - w) * told / b, member) for gain, told, member in known])
         for w in WEIGHTS
     ]
     return float(WEIGHTS[int(np.argmax(areas))]), (a, b)
@@ -141,9 +140,3 @@ def third(caption: str, part: str) -> str:
 def _range(values: Scores) -> float:
     low, high = np.quantile(values, (0.25, 0.75))
     return float(max(high - low, np.finfo(float).tiny))
-
-
-def _area(scores: Scores, member: Sequence[int] | Any) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(member, scores))

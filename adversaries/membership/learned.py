@@ -17,6 +17,7 @@ from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Guesses, Knowledge, Question, Shadow
 from .challenge import KIND, Granted, opened, samples_of, shadow_pipe, shadow_rows
 from .gradients import GradientNorms
+from .loss import losses
 from .model import Denoiser, Samples, Scores, batches
 from .secmi import SecMI
 
@@ -214,3 +215,44 @@ class LogNorms:
     def features(self, model: Denoiser, samples: Samples, *, seed: int) -> Features:
         """Shape (n, parameters)."""
         return np.log(self.norms.features(model, samples, seed=seed) + 1e-12)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedLosses(FromShadow):
+    """A classifier of the loss at several time steps: shadow models say which of them counts.
+
+    Queries: one a time step.
+
+    Attributes:
+        times: Of the losses.
+
+    References:
+        Dubinski et al., CDI (2025), Section 4 (multiple loss), https://arxiv.org/abs/2411.12858;
+        Carlini et al. (2023), Section 5, https://arxiv.org/abs/2301.13188.
+    """
+
+    times: tuple[int, ...] = (100, 200, 300, 500)
+
+    @property
+    def extractor(self) -> Extractor:
+        """Losses."""
+        return LogLosses(times=self.times)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLosses:
+    """Logarithms of the loss at each time step."""
+
+    times: tuple[int, ...]
+
+    @property
+    def queries(self) -> int:
+        """One a time step."""
+        return len(self.times)
+
+    def features(self, model: Denoiser, samples: Samples, *, seed: int) -> Features:
+        """Shape (n, times)."""
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            parts = [losses(model, each, self.times, 1, generator) for each in batches(samples)]
+        return np.log(torch.cat(parts).double().cpu().numpy() + 1e-12)

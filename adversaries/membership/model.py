@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from ...targets.sampling import Conditioning
@@ -159,3 +160,13 @@ def batches(samples: Samples, size: int = BATCH) -> list[Samples]:
 def gaussian(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal noise, drawn on the CPU: the same on every device."""
     return torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def area(found: Scores, member: npt.NDArray[np.int64]) -> float:
+    """Area under the ROC curve, by which settings are chosen on shadow models.
+
+    Args:
+        found: Scores, shape (n,).
+        member: 1 for members, shape (n,).
+    """
+    return float(roc_auc_score(member, found))

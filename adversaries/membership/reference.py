@@ -11,12 +11,15 @@ import numpy as np
 
 from ...defenses.views import Views
 from ..contract import Adversary, Auxiliary, Guesses, Knowledge, Question, Shadow
-from .challenge import KIND, Granted, models_of, opened, samples_of, shadow_pipe
+from .challenge import KIND, Granted, models_of, opened, samples_of, shadow_pipe, shadow_rows
 from .loss import Loss
-from .model import Denoiser, Scores, scores
+from .model import Denoiser, Scores, area, scores
 
 SEED = 0
-"""Of the noise that a population meets."""
+"""Of the noise on shadow samples."""
+
+TIMES = (100, 200, 300, 500)
+"""Time steps of which shadow models choose one."""
 
 
 def lira(target: Scores, references: Scores) -> Scores:
@@ -89,7 +92,7 @@ class AgainstReferences:
     @property
     def queries(self) -> int:
         """Of the model in question; each reference is asked as often."""
-        return len(self.times)
+        return max(1, len(self.times))
 
     def scores(
         self, views: Views, weights: Mapping[str, Any] | None, seed: int
@@ -111,13 +114,17 @@ class LiRA(AgainstReferences):
     Queries: one a time step, of the model and of every reference.
 
     Attributes:
-        times: Time steps of the loss.
+        times: Time steps of the loss; none lets shadow models choose one.
 
     References:
         Carlini et al. (2022), Section V (the offline attack), https://arxiv.org/abs/2112.03570.
     """
 
-    times: tuple[int, ...] = (100,)
+    times: tuple[int, ...] = ()
+
+    def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
+        """Choose the time step."""
+        return LiRA(times=self.times or chosen_time(Granted.of(shadow, aux)))
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
@@ -132,19 +139,21 @@ class RMIA(AgainstReferences):
     Queries: one a time step, of the model and of every reference, for the population too.
 
     Attributes:
-        times: Time steps of the loss.
+        times: Time steps of the loss; none lets shadow models choose one.
         population: Most samples of the population.
 
     References:
         Zarifzadeh et al. (2024), Section 3, https://arxiv.org/abs/2312.03262.
     """
 
-    times: tuple[int, ...] = (100,)
+    times: tuple[int, ...] = ()
     population: int = 128
 
     def fit(self, shadow: Shadow, aux: Auxiliary, rng: np.random.Generator) -> Adversary:
-        """Score the population."""
-        return _populated(self.times, self.population, Granted.of(shadow, aux))
+        """Choose the time step, and score the population."""
+        granted = Granted.of(shadow, aux)
+        times = self.times or chosen_time(granted)
+        return Populated(times=times, known=_population(times, self.population, granted))
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Refused: without a population there is no ratio to dominate.
@@ -174,8 +183,19 @@ class Populated(AgainstReferences):
 
 
 @lru_cache(maxsize=4)
-def _populated(times: tuple[int, ...], most: int, granted: Granted) -> Populated:
+def chosen_time(granted: Granted) -> tuple[int, ...]:
+    """The time step of `TIMES` at which the loss tells members of shadow models best."""
+    areas: dict[int, list[float]] = {time: [] for time in TIMES}
+    for number, rows in shadow_rows(granted.shadow).items():
+        pipe, member = shadow_pipe(granted.weights, number), granted.shadow.labels[rows]
+        samples = samples_of(granted.shadow.views.take(rows), pipe)
+        for time, found in areas.items():
+            losses = scores(Loss(times=(time,)), Denoiser.of(pipe), samples, seed=SEED)
+            found.append(area(losses, member))
+    return (max(TIMES, key=lambda time: float(np.mean(areas[time]))),)
+
+
+@lru_cache(maxsize=4)
+def _population(times: tuple[int, ...], most: int, granted: Granted) -> tuple[Scores, Scores]:
     rows = np.flatnonzero(models_of(granted.shadow) < 0)[:most]
-    population = granted.shadow.views.take(rows)
-    known = LiRA(times=times).scores(population, granted.weights, SEED)
-    return Populated(times=times, known=known)
+    return LiRA(times=times).scores(granted.shadow.views.take(rows), granted.weights, SEED)

@@ -49,6 +49,9 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         covered="",
         further=_controls(case.trials, seed),
     )
+    if not rows:
+        reason = "no arm has an attack and enough samples that were not trained on"
+        return replace(found, reason=reason)
     missed = [c.name for c in found.controls if c.name == MATCHED and not c.holds]
     if found.verdict is Verdict.REFUTED and missed:
         reason = f"{found.reason}; but members differ from the others without any model"

@@ -114,7 +114,9 @@ def area_rows(
         alpha: This claim's level; Holm pays for all rows.
         seed: Of pairings and ties.
     """
-    level = alpha / max(1, len(looks))
+    if not looks:
+        return ()
+    level = alpha / len(looks)
     return paid_for([_area(look, claim.at_most, level, seed) for look in looks], alpha)
 
 
@@ -151,7 +153,9 @@ def rate_rows(looks: Sequence[Look], claim: MembershipRate, *, alpha: float) -> 
         alpha: This claim's level; Holm pays for all rows.
     """
     able = [look for look in looks if len(look.sides[1]) * claim.at_fpr >= RESOLVED - 1e-9]
-    level = alpha / max(1, len(able))
+    if not able:
+        return ()
+    level = alpha / len(able)
     return paid_for([_rate(look, claim, level) for look in able], alpha)
 
 
@@ -197,7 +201,9 @@ def epsilon_rows(
         Steinke, Nasr, Jagielski (2023), Theorem 5.2, https://arxiv.org/abs/2305.08846; Dwork, Roth
         (2014), Theorem 2.2 for groups, https://doi.org/10.1561/0400000042.
     """
-    level = alpha / max(1, len(looks))
+    if not looks:
+        return ()
+    level = alpha / len(looks)
     return paid_for([_epsilon(look, claim, level, seed) for look in looks], alpha)
 
 

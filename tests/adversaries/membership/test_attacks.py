@@ -1,27 +1,37 @@
-"""Every attack on a network that was overfitted in seconds, and on permuted labels."""
+"""Every attack on a network that knows its samples by heart, and where there is nothing to find."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
-from scipy.stats import mannwhitneyu
 
-from latentleak.adversaries.membership.clid import CLiD
+from latentleak.adversaries.membership.clid import CLiD, third
 from latentleak.adversaries.membership.gradients import GradientNorms
-from latentleak.adversaries.membership.learned import Learned
+from latentleak.adversaries.membership.learned import (
+    ErrorOf,
+    Extractor,
+    Learned,
+    LogLosses,
+    LogNorms,
+)
 from latentleak.adversaries.membership.loss import Loss
-from latentleak.adversaries.membership.model import Denoiser, Samples, scores
+from latentleak.adversaries.membership.model import Attack, Denoiser, Samples, area, scores
 from latentleak.adversaries.membership.pia import PIA, normal
+from latentleak.adversaries.membership.reference import lira, rmia
 from latentleak.adversaries.membership.secmi import SecMI, moved
 from latentleak.adversaries.membership.sima import SimA
 from latentleak.targets.sampling import Conditioning
+from latentleak.targets.work import meter
 
-EACH = 24
-BETAS = torch.linspace(0.00085**0.5, 0.012**0.5, 1000).square()
-ALPHAS = torch.cumprod(1 - BETAS, 0)
-ATTACKS = {
+from .overfitted import ALPHAS, EACH, SHAPE, at_chance, drawn, trained
+
+ATTACKS: Mapping[str, Attack] = {
     "loss": Loss(),
     "losses": Loss(times=(60, 120, 200), draws=2),
     "secmi": SecMI(),
@@ -30,46 +40,32 @@ ATTACKS = {
     "sima": SimA(),
     "clid": CLiD(),
 }
+PUBLISHED = {"loss": 1, "losses": 6, "secmi": 11, "pia": 2, "pian": 2, "sima": 1, "clid": 6}
+"""Queries a sample: those of the papers, or as many as are asked for."""
+
+LEARNED: Mapping[str, Extractor] = {
+    "secmi": ErrorOf(),
+    "losses": LogLosses(times=(100, 200, 300)),
+    "gradients": LogNorms(norms=GradientNorms(times=(60, 200))),
+}
+MEMBER = np.repeat([1, 0], EACH)
 
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    torch.manual_seed(0)
-    told = Conditioning(text=torch.randn(2 * EACH, 2, 16), empty=torch.zeros(2 * EACH, 2, 16))
-    return Samples(latents=torch.randn(2 * EACH, 4, 4, 4), told=told)
+    return drawn(0)
 
 
 @pytest.fixture(scope="module")
 def model(samples: Samples) -> Denoiser:
-    """Trained on the first half, captions dropped once in ten."""
-    torch.manual_seed(1)
-    unet = UNet2DConditionModel(
-        sample_size=4,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(64,),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",),
-        cross_attention_dim=16,
-        attention_head_dim=8,
-        norm_num_groups=8,
-    )
-    denoiser = Denoiser(unet=unet, alphas=ALPHAS, predicts="v_prediction")
-    optimizer = torch.optim.Adam(unet.parameters(), 2e-3)
-    members = samples[slice(0, EACH)]
-    for _ in range(400):
-        times = torch.randint(350, (EACH,))
-        alpha = ALPHAS[times].view(-1, 1, 1, 1)
-        noise = torch.randn_like(members.latents)
-        noisy = alpha.sqrt() * members.latents + (1 - alpha).sqrt() * noise
-        velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * members.latents
-        kept = (torch.rand(EACH, 1, 1) > 0.1) * members.told.text
-        out = unet(noisy, times, encoder_hidden_states=kept).sample
-        optimizer.zero_grad()
-        (out - velocity).square().mean().backward()
-        optimizer.step()
-    return denoiser
+    return trained(samples, seed=1)
+
+
+@pytest.fixture(scope="module")
+def shadows() -> list[tuple[Denoiser, Samples]]:
+    """Models that were trained alike on other samples, of which each has its own."""
+    others = [drawn(seed) for seed in range(10, 14)]
+    return [(trained(each, seed=seed), each) for seed, each in enumerate(others)]
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -78,60 +74,132 @@ def test_an_attack_finds_members_and_nothing_in_permuted_labels(
 ) -> None:
     found = scores(ATTACKS[name], model, samples, seed=3)
     assert found.shape == (2 * EACH,)
-    assert area(found[:EACH], found[EACH:]) > 0.9, name
-    mixed = found[np.random.default_rng(0).permutation(2 * EACH)]
-    assert at_chance(mixed)
+    assert area(found, MEMBER) > 0.95
+    assert at_chance(found[np.random.default_rng(0).permutation(2 * EACH)])
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_untrained_network_tells_nothing(name: str, model: Denoiser, samples: Samples) -> None:
-    torch.manual_seed(5)
-    unet = UNet2DConditionModel.from_config(model.unet.config)
-    fresh = Denoiser(unet=unet, alphas=ALPHAS, predicts="v_prediction")
-    found = scores(ATTACKS[name], fresh, samples, seed=3)
-    assert at_chance(found)
+def test_a_model_of_other_samples_tells_nothing(
+    name: str, shadows: list[tuple[Denoiser, Samples]], samples: Samples
+) -> None:
+    assert at_chance(scores(ATTACKS[name], shadows[0][0], samples, seed=3))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_queries_are_those_of_the_paper(name: str, model: Denoiser, samples: Samples) -> None:
+    with meter() as work:
+        scores(ATTACKS[name], model, samples[slice(0, 3)], seed=0)
+    assert work.rows == 3 * PUBLISHED[name]
+    assert ATTACKS[name].queries == PUBLISHED[name]
 
 
 @pytest.mark.parametrize("name", ["secmi", "pia", "pian", "sima"])
 def test_batches_do_not_change_scores_without_noise(
     name: str, model: Denoiser, samples: Samples
 ) -> None:
-    assert ATTACKS[name].queries > 0
     one = scores(ATTACKS[name], model, samples, seed=0, batch=1)
     assert np.allclose(one, scores(ATTACKS[name], model, samples, seed=0), rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_queries_are_counted(name: str, model: Denoiser, samples: Samples) -> None:
-    rows = 0
-
-    def count(module: object, inputs: tuple[torch.Tensor, ...]) -> None:
-        nonlocal rows
-        rows += len(inputs[0])
-
-    handle = model.unet.register_forward_pre_hook(count)
-    scores(ATTACKS[name], model, samples[slice(0, 3)], seed=0)
-    handle.remove()
-    assert rows == 3 * ATTACKS[name].queries
-
-
-def test_gradients_are_small_on_members(model: Denoiser, samples: Samples) -> None:
-    wanted = [p.requires_grad for p in model.unet.parameters()]
-    norms = GradientNorms().features(model, samples, seed=0)
-    assert area(*np.split(-np.linalg.norm(norms, axis=1), [EACH])) > 0.9
-    half = EACH // 2
-    learned = Learned.fit(norms[:half], norms[EACH : EACH + half])
-    found = learned.scores(norms)
-    assert area(found[half:EACH], found[EACH + half :]) > 0.9
-    assert [p.requires_grad for p in model.unet.parameters()] == wanted
+@pytest.mark.parametrize("name", LEARNED)
+def test_what_is_learned_on_shadow_models_holds_for_others(
+    name: str, model: Denoiser, samples: Samples, shadows: list[tuple[Denoiser, Samples]]
+) -> None:
+    extractor = LEARNED[name]
+    tables = [extractor.features(each, own, seed=0) for each, own in shadows]
+    groups = np.repeat(np.arange(len(shadows)), 2 * EACH)
+    learned = Learned.fit(np.concatenate(tables), np.tile(MEMBER, len(shadows)), groups)
+    assert area(learned.scores(extractor.features(model, samples, seed=0)), MEMBER) > 0.95
+    elsewhere = extractor.features(shadows[0][0], samples, seed=0)
+    assert at_chance(learned.scores(elsewhere))
 
 
-def test_secmi_learned_on_its_error(model: Denoiser, samples: Samples) -> None:
-    with torch.no_grad():
-        error = SecMI().error(model, samples).abs().flatten(1).double().numpy()
-    half = EACH // 2
-    found = Learned.fit(error[:half], error[EACH : EACH + half], penalty=100).scores(error)
-    assert area(found[half:EACH], found[EACH + half :]) > 0.8
+@pytest.mark.parametrize("name", LEARNED)
+def test_queries_of_features_are_counted(name: str, model: Denoiser, samples: Samples) -> None:
+    with meter() as work:
+        LEARNED[name].features(model, samples[slice(0, 3)], seed=0)
+    assert work.rows == 3 * LEARNED[name].queries
+
+
+def test_ratios_against_shadow_models(
+    model: Denoiser, samples: Samples, shadows: list[tuple[Denoiser, Samples]]
+) -> None:
+    signal, population = Loss(), drawn(99)
+    own = scores(signal, model, samples, seed=0)
+    others = np.stack([scores(signal, each, samples, seed=0) for each, _ in shadows])
+    known = scores(signal, model, population, seed=0)
+    known_others = np.stack([scores(signal, each, population, seed=0) for each, _ in shadows])
+    assert area(lira(own, others), MEMBER) > 0.95
+    assert area(rmia(own, others, known, known_others), MEMBER) > 0.95
+    assert at_chance(lira(others[0], others[1:]))
+    assert at_chance(rmia(others[0], others[1:], known_others[0], known_others[1:]))
+
+
+def test_captions_are_what_a_conditional_attack_reads(model: Denoiser, samples: Samples) -> None:
+    """With captions of other samples the discrepancy is lost on members too."""
+    assert samples.told is not None
+    mixed = replace(samples, told=samples.told[torch.arange(2 * EACH).roll(1)])
+    gain = CLiD(weight=1.0)
+    own, others = scores(gain, model, samples, seed=0), scores(gain, model, mixed, seed=0)
+    assert area(own, MEMBER) > 0.85
+    assert area(others, MEMBER) < area(own, MEMBER) - 0.2
+
+
+def test_thirds_of_a_caption() -> None:
+    caption = "woman firefighter: dark skin tone, noto style"
+    parts = [third(caption, part) for part in ("first", "middle", "last")]
+    assert " ".join(parts) == caption
+    reduced = drawn(5).told
+    assert reduced is not None
+    more = CLiD(thirds=("first", "last"))
+    own = replace(drawn(0), reduced=(reduced, reduced))
+    with meter() as work:
+        scores(more, trained(drawn(0), seed=0, steps=1), own, seed=0)
+    assert work.rows == len(own) * more.queries
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_gradients_of_each_sample_are_those_of_one_at_a_time(*, conditional: bool) -> None:
+    """Norms of every layer of a U-Net: linear, convolution, group and layer norms."""
+    torch.manual_seed(0)
+    options = {"sample_size": 4, "in_channels": 4, "out_channels": 4, "layers_per_block": 1,
+               "block_out_channels": (8,), "norm_num_groups": 4}  # fmt: skip
+    told = None
+    if conditional:
+        unet = UNet2DConditionModel(
+            down_block_types=("CrossAttnDownBlock2D",), up_block_types=("CrossAttnUpBlock2D",),
+            cross_attention_dim=8, attention_head_dim=2, **options,
+        )  # fmt: skip
+        text = torch.randn(3, 2, 8)
+        told = Conditioning(text=text, empty=text)
+    else:
+        unet = UNet2DModel(
+            down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), **options
+        )
+    model = Denoiser(unet=unet, alphas=ALPHAS, predicts="epsilon")
+    own = Samples(latents=torch.randn(3, 4, 4, 4), told=told)
+    norms = GradientNorms(times=(60, 200))
+    wanted = [p.requires_grad for p in unet.parameters()]
+    found = norms.features(model, own, seed=0, batch=3)
+    assert [p.requires_grad for p in unet.parameters()] == wanted
+    assert np.allclose(found, _one_by_one(model, own, norms.times), rtol=1e-4, atol=1e-7)
+
+
+def _one_by_one(
+    model: Denoiser, samples: Samples, times: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    generator, parameters = torch.Generator().manual_seed(0), list(model.unet.parameters())
+    noises = [torch.randn(samples.latents.shape, generator=generator) for _ in times]
+    rows = []
+    for i in range(len(samples)):
+        one, loss = samples[slice(i, i + 1)], torch.zeros(())
+        for time, noise in zip(times, noises, strict=True):
+            x = model.noisy(one.latents, noise[i : i + 1], time)
+            error = model.noise(x, time, one.told) - noise[i : i + 1]
+            loss = loss + error.square().mean() / len(times)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        rows.append([0.0 if g is None else float(g.norm()) for g in gradients])
+    return np.array(rows)
 
 
 def test_an_unconditional_pipeline_is_attacked_too() -> None:
@@ -147,7 +215,7 @@ def test_an_unconditional_pipeline_is_attacked_too() -> None:
         norm_num_groups=4,
     )
     model = Denoiser(unet=unet, alphas=ALPHAS, predicts="epsilon")
-    plain = Samples(latents=torch.randn(5, 4, 4, 4))
+    plain = Samples(latents=torch.randn(5, *SHAPE))
     for name, attack in ATTACKS.items():
         if name != "clid":
             assert np.isfinite(scores(attack, model, plain, seed=0)).all()
@@ -184,7 +252,7 @@ def test_closed_forms_of_data_at_zero(predicts: str) -> None:
     assert np.allclose(scores(SecMI(), model, zero, seed=0), 0)
     one = Samples(latents=torch.ones(3, 4, 2, 2))
     norm = 16**0.25 / float((1 - ALPHAS[100]).sqrt())
-    assert np.allclose(scores(SimA(), model, one, seed=0), -norm, rtol=1e-4)
+    assert np.allclose(scores(SimA(), model, one, seed=0), -norm, rtol=1e-6)
 
 
 def test_a_step_there_and_back_is_the_identity_for_the_oracle() -> None:
@@ -203,21 +271,15 @@ def test_normal_noise_has_the_mean_of_a_normal() -> None:
     [
         lambda: SecMI(time=105),
         lambda: CLiD(weight=2),
+        lambda: CLiD(thirds=("fourth",)),
+        lambda: CLiD(scales=(0.0, 1.0)),
         lambda: Denoiser(unet=None, alphas=ALPHAS, predicts="noise"),
-        lambda: Samples(latents=torch.zeros(2, 1, 1, 1), text=torch.zeros(1, 1, 1)),
+        lambda: Samples(latents=torch.zeros(2, 1, 1, 1), told=drawn(0).told),
         lambda: Denoiser(unet=None, alphas=ALPHAS, predicts="sample").alpha(1000),
+        lambda: GradientNorms().features(trained(drawn(0), seed=0, steps=1), drawn(0), seed=0,
+                                         layers="none"),
     ],
-)
+)  # fmt: skip
 def test_arguments_are_checked(make: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"must|rows"):
+    with pytest.raises(ValueError, match=r"must|rows|start of no"):
         make()
-
-
-def area(members: np.ndarray, non_members: np.ndarray) -> float:
-    return float((members[:, None] > non_members[None]).mean())
-
-
-def at_chance(found: np.ndarray) -> bool:
-    """Whether an exact rank test is between its 5e-7 quantiles: wrong with probability 1e-6."""
-    test = mannwhitneyu(found[:EACH], found[EACH:], alternative="two-sided", method="exact")
-    return bool(test.pvalue > 1e-6)
