@@ -40,7 +40,8 @@ class Rule:
     @property
     def uri(self) -> str:
         """Of its page."""
-        return f"{documentation()}/{self.id}"
+        base = documentation()
+        return f"{base}/{self.id}" if base == ELSEWHERE else f"{base}/{self.id}.html"
 
     def page(self) -> str:
         """Its page in Markdown."""

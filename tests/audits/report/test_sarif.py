@@ -85,7 +85,7 @@ def test_rules_are_those_of_the_results(full: Path) -> None:
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
     assert {r["id"] for r in rules} == {"LL-OB-CANDIDATE", "LL-OB-TIME", "LL-CONTROL"}
-    assert all(r["helpUri"].endswith(f"/{r['id']}") for r in rules)
+    assert all(r["helpUri"].removesuffix(".html").endswith(f"/{r['id']}") for r in rules)
     assert all(f"# {r['id']}" in r["help"]["markdown"] for r in rules)
 
 
@@ -196,3 +196,5 @@ def test_each_rule_has_its_page() -> None:
     assert pages == {rule.id: rule.page() for rule in RULES}
     assert all(re.fullmatch(r"LL(-[A-Z]+)+", rule.id) for rule in RULES)
     assert len({rule.name for rule in RULES}) == len(RULES)
+    table = (ROOT / "docs/exports.md").read_text(encoding="utf-8")
+    assert re.findall(r"\| \[`(LL-[A-Z-]+)`\]\(rules/\1\.md\)", table) == [r.id for r in RULES]
