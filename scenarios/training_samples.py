@@ -13,7 +13,7 @@ from ..defenses.codec import Array
 from ..targets.avatars import SHADOWS, Avatars, trained_on
 from ..targets.captions import caption
 from ..targets.emoji import Emoji
-from ..targets.pipeline import Target
+from ..targets.pipeline import EMBEDDED, Target
 
 Rows = npt.NDArray[np.int64]
 
@@ -87,7 +87,7 @@ def samples_of(name: str, rng: np.random.Generator) -> Pool:
 
 def shadows_of(name: str) -> tuple[str, ...]:
     """Models that were trained alike on other samples: specifications of targets."""
-    return () if name == "emoji" else tuple(f"embedded+{each}" for each in SHADOWS)
+    return tuple(f"embedded+{each}" for each in _shipped()) if name != "emoji" else ()
 
 
 def shadow_samples(name: str, each: int, rng: np.random.Generator) -> Pool | None:
@@ -96,9 +96,9 @@ def shadow_samples(name: str, each: int, rng: np.random.Generator) -> Pool | Non
     As many again that none of them has seen, of the same law.
     """
     if not shadows_of(name):
-        return None
+        return None  # the embedded set has none
     pool, parts = Avatars.open("pool"), []
-    for number, shadow in enumerate(SHADOWS):
+    for number, shadow in enumerate(_shipped()):
         _, rows = trained_on(shadow)
         others = np.setdiff1d(np.arange(2 * len(rows)), rows)
         chosen = [rng.permutation(side)[:each] for side in (rows, others)]
@@ -114,6 +114,11 @@ def shadow_samples(name: str, each: int, rng: np.random.Generator) -> Pool | Non
         name="avatars",
         model=model,
     )
+
+
+def _shipped() -> tuple[str, ...]:
+    """The shadow models that are there."""
+    return tuple(each for each in SHADOWS if (EMBEDDED / each / "unet").is_dir())
 
 
 def _portraits(name: str) -> Pool:

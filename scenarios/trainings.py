@@ -39,6 +39,9 @@ BASELINE = "no model"
 LABELLED = 128
 """Most samples of each kind whose labels the baseline is told: none of those that are scored."""
 
+SHADOWED = 10_000
+"""More samples than any shadow model has."""
+
 EXCHANGED = "exchanged"
 
 
@@ -116,67 +119,69 @@ def play(
         adversaries: Who will score; for what the finding prints.
         setting: Of the run; views go to its `work` folder.
     """
-    name = arm.defense.samples
-    target = setting.target(arm.defense.model)
-    rng = stream(setting.seed, "samples", name, arm.name)
-    every = samples_of(name, rng)
-    least = int(min(every.member.sum(), (~every.member).sum()))
-    members = int(every.member.sum()) if arm.samples is None else arm.samples
-    others = arm.others if arm.others is not None else min(arm.samples or 10**9, least)
-    members, others = _leaving(every, members, others)
-    pool, left = every.draw(members, others, rng)
-    exchanged = arm.captions == EXCHANGED
-    if exchanged:
-        pool = replace(pool, captions=tuple(np.roll(np.array(pool.captions), 1)))
-    told, _ = left.draw(*_labelled(left), rng)
-    write, labelled = _Writer(target), setting.work / f"{slug(arm)}-labelled.views"
-    each = arm.shadow or 10**9
+    name, target = arm.defense.samples, setting.target(arm.defense.model)
+    pool, told = _drawn(arm, stream(setting.seed, "samples", name, arm.name))
+    write, path = _Writer(target), setting.work / f"{slug(arm)}.views"
+    each = SHADOWED if arm.shadow is None else arm.shadow
     known = shadow_samples(name, each, stream(setting.seed, "shadow samples"))
+    shared = setting.work.parent / f"shadow-{len(known or ())}.views"
     weights = {
         **target.to_dict(),
         "open": dataclasses.asdict(target),
-        "shadows": [dataclasses.asdict(setting.target(each)) for each in shadows_of(name)],
+        "shadows": [dataclasses.asdict(setting.target(spec)) for spec in shadows_of(name)],
     }
-    shared = setting.work.parent / f"shadow-{len(known or ())}.views"
-    shadow = None if known is None else write.shadow(known, shared)
+    labelled = path.with_name(f"{slug(arm)}-labelled.views")
+    exchanged = arm.captions == EXCHANGED
     return PlayedTraining(
         arm=arm,
         truth=pool.member.astype(np.int64),
-        views=write.views(pool, setting.work / f"{slug(arm)}.views"),
-        facts=Auxiliary(weights=weights, shadow=shadow),
+        views=write.views(pool, path),
+        facts=Auxiliary(
+            weights=weights, shadow=None if known is None else write.shadow(known, shared)
+        ),
         labelled=Auxiliary(shadow=None if exchanged else write.shadow(told, labelled)),
         printed={
+            **_printed(arm, pool, adversaries),
             "target": target.to_dict(),
-            "samples": pool.name,
-            "unit": pool.unit,
-            "members": members,
-            "others": others,
-            "captions": arm.captions,
             "shadow models": len(shadows_of(name)),
             "shadow samples": 0 if known is None else len(known),
-            "queries": {
-                who: getattr(each, "queries", None)
-                for who, each in adversaries.items()
-                if arm.takes(each)
-            },
-            "measured": exchanged,
             "sealed": setting.sealed,
-            "timed": False,
-            "control_of": "",
         },
     )
 
 
-def _leaving(pool: Pool, members: int, others: int) -> tuple[int, int]:
-    """Leave a few of each kind for the baseline to learn from, where all were asked for."""
-    spare = [max(8, min(LABELLED, int(side.sum()) // 8)) for side in (pool.member, ~pool.member)]
-    most = int(pool.member.sum()) - spare[0], int((~pool.member).sum()) - spare[1]
-    return min(members, most[0]), min(others, most[1])
+def _drawn(arm: TrainingArm, rng: np.random.Generator) -> tuple[Pool, Pool]:
+    """The samples that are scored, and others whose labels the baseline is told."""
+    every = samples_of(arm.defense.samples, rng)
+    sides = int(every.member.sum()), int((~every.member).sum())
+    most = [side - max(8, min(LABELLED, side // 8)) for side in sides]  # the baseline learns
+    members = min(most[0], sides[0] if arm.samples is None else arm.samples)
+    asked = arm.samples if arm.others is None else arm.others
+    pool, left = every.draw(members, min(most[1], sides[1] if asked is None else asked), rng)
+    if arm.captions == EXCHANGED:
+        pool = replace(pool, captions=tuple(np.roll(np.array(pool.captions), 1)))
+    spare = (min(LABELLED, int(side.sum())) for side in (left.member, ~left.member))
+    told, _ = left.draw(*spare, rng)
+    return pool, told
 
 
-def _labelled(left: Pool) -> tuple[int, int]:
-    members, others = int(left.member.sum()), int((~left.member).sum())
-    return min(members, LABELLED), min(others, LABELLED)
+def _printed(arm: TrainingArm, pool: Pool, adversaries: Mapping[str, Adversary]) -> dict[str, Any]:
+    """Facts of an arm for the finding."""
+    members = int(pool.member.sum())
+    queries = {
+        who: getattr(each, "queries", None) for who, each in adversaries.items() if arm.takes(each)
+    }
+    return {
+        "samples": pool.name,
+        "unit": pool.unit,
+        "members": members,
+        "others": len(pool) - members,
+        "captions": arm.captions,
+        "queries": queries,
+        "measured": arm.captions == EXCHANGED,
+        "timed": False,
+        "control_of": "",
+    }
 
 
 @dataclass(frozen=True)

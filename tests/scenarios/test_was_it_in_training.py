@@ -20,7 +20,7 @@ from latentleak.scenarios.was_it_in_training import WasItInTraining
 from latentleak.targets.avatars import MEMBERS, SHADOWS
 from latentleak.targets.pipeline import Target, load
 
-SMALL = WasItInTraining(samples=20, many=0, shadow=2, swapped=8, shuffled=0)
+SMALL = WasItInTraining(samples=8, many=0, shadow=2, swapped=4, shuffled=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,16 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Trials:
 def test_every_attack_that_needs_no_shadow_model_plays(played: Trials) -> None:
     wanted = {"loss", "losses", "secmi", "pia", "pian", "sima", "clid", BASELINE}
     assert set(played.scores) == wanted
-    assert {s.shape for s in played.scores.values()} == {(40, 1)}
-    assert {s.shape for s in played.swapped.values()} == {(8, 1)}
+    assert {s.shape for s in played.scores.values()} == {(16, 1)}
+    assert {s.shape for s in played.swapped.values()} == {(4, 1)}
     assert all(np.isfinite(s).all() for s in played.scores.values())
-    assert played.truth.sum() == 20
+    assert played.truth.sum() == 8
     assert played.facts["queries"]["secmi"] == 11
 
 
 def test_swapped_games_are_those_of_others(played: Trials) -> None:
     """The first games' samples, each with another one of them: SimA draws no noise."""
-    first = played.scores["sima"][:8, 0]
+    first = played.scores["sima"][:4, 0]
     assert np.allclose(np.sort(first), np.sort(played.swapped["sima"][:, 0]), rtol=1e-4)
     assert not np.allclose(first, played.swapped["sima"][:, 0])
 
