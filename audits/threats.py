@@ -286,7 +286,7 @@ THREATS: tuple[Threat, ...] = (
         atlas=(MEMBERSHIP,),
         mitigations=(OBFUSCATE, CONTROL_ACCESS),
         measure=Measure(scenario="was-it-in-training"),
-        defenses=("from-scratch",),
+        defenses=("from-scratch", "early-stopped", "dp-sgd-fine-tune"),
     ),
     Threat(
         id="T-INTEGRITY",
