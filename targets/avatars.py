@@ -19,8 +19,9 @@ from .errors import TargetError
 SPLITS: Mapping[str, int] = {"member": 2500, "non-member": 2500, "validation": 500, "pool": 2000}
 MEMBERS = 128
 OVERFITTED, EARLY, PRIVATE = "avatars-overfitted", "avatars-early", "avatars-private"
+WHOLE = "avatars-whole"
 SHADOWS = tuple(f"avatars-shadow-{i}" for i in range(1, 5))
-MODELS = (OVERFITTED, EARLY, PRIVATE, *SHADOWS)
+MODELS = (OVERFITTED, EARLY, WHOLE, PRIVATE, *SHADOWS)
 FOLDER = Path(__file__).parent / "embedded" / "avatars"
 ATTRIBUTES = (
     "skin", "top", "hair", "hat", "beard", "beard_hair", "accessory", "clothing", "fabric",
@@ -134,8 +135,9 @@ class Avatars:
 def trained_on(name: str) -> tuple[str, NDArray[np.int64]]:
     """On which pictures a model that ships was trained: the split, and their places in it.
 
-    Targets were trained on the first `MEMBERS` of the members. Each shadow model has its own random
-    `MEMBERS` of the first `2 * MEMBERS` of the pool, so that the others are its non-members.
+    `WHOLE` and `PRIVATE` were trained on all members, the other targets on the first `MEMBERS`.
+    Each shadow model has its own random `MEMBERS` of the first `2 * MEMBERS` of the pool, so that
+    the others are its non-members.
 
     Args:
         name: One of `MODELS`; `load("embedded+" + name)` opens it.
@@ -143,7 +145,7 @@ def trained_on(name: str) -> tuple[str, NDArray[np.int64]]:
     if name not in MODELS:
         raise TargetError(f"name={name!r} must be one of {', '.join(MODELS)}")
     if name not in SHADOWS:
-        return "member", np.arange(MEMBERS)
+        return "member", np.arange(SPLITS["member"] if name in (WHOLE, PRIVATE) else MEMBERS)
     rng = np.random.default_rng(1 + SHADOWS.index(name))
     return "pool", np.sort(rng.permutation(2 * MEMBERS)[:MEMBERS])
 
