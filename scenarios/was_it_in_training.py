@@ -28,11 +28,8 @@ from .trainings import BASELINE, PlayedTraining, TrainingArm, judge, play
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.SHADOW})
 """The model, and models trained alike on samples of one's own."""
 
-FEW = 4
+FEW = 1
 """Most evaluations of the network a sample in the arm with many samples."""
-
-FINE = 10
-"""Others of the full profile for each of the quick one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +65,11 @@ class WasItInTraining:
     claims: tuple[Claim, ...] = field(
         default=(MembershipArea(at_most=0.6), MembershipRate(at_most=0.5, at_fpr=0.01)), init=False
     )
-    samples: int = 128
+    samples: int = 112
     many: int = 1000
-    shadow: int = 32
-    swapped: int = 32
-    shuffled: int = 64
+    shadow: int = 24
+    swapped: int = 24
+    shuffled: int = 48
 
     def __post_init__(self) -> None:
         least = {"samples": 2, "many": 0, "shadow": 2, "swapped": 2, "shuffled": 0}

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.linear_model import LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -65,12 +66,10 @@ class Learned:
         if groups is not None and len(set(groups.tolist())) > 1:
             folds = [(np.flatnonzero(groups != g), np.flatnonzero(groups == g))
                      for g in np.unique(groups)]  # fmt: skip
-        logistic = LogisticRegressionCV(
-            Cs=PENALTIES, cv=folds, scoring="roc_auc", max_iter=2000, l1_ratios=(0.0,),
-            use_legacy_attributes=False,
-        )  # fmt: skip
-        scorer = make_pipeline(StandardScaler(), logistic)
-        return cls(scorer=scorer.fit(features, member))
+        ridge = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        grid = {"logisticregression__C": PENALTIES}
+        search = GridSearchCV(ridge, grid, cv=folds, scoring="roc_auc")
+        return cls(scorer=search.fit(features, member).best_estimator_)
 
     def scores(self, features: Features) -> Scores:
         """Log-odds of membership, shape (n,)."""
