@@ -18,7 +18,7 @@ from latentleak.targets.quiet import quiet
 from latentleak.targets.rebuild.tokenizer import texts, words
 from latentleak.targets.sampling import decode, encode, generate
 
-MEGABYTES = 90
+MEGABYTES = 95
 
 
 def as_floats(images: object) -> torch.Tensor:
