@@ -22,6 +22,7 @@ from ..adversaries.prompts.attributes import (
 )
 from ..adversaries.prompts.corrector import Corrector
 from ..adversaries.prompts.nearest import NearestPrompt
+from ..adversaries.prompts.nearest_token import NearestToken
 from ..adversaries.prompts.noise_fit import NoiseFit
 from ..adversaries.prompts.pez import EncodingTokens, PictureTokens
 from ..adversaries.prompts.plausible import PlausibilityRanking
@@ -38,6 +39,7 @@ from .contract import Setting, Trials, adjusted
 from .drawn import Drawn, DrawnArm, hear, play
 from .games import Secret, slug, threads_for
 from .recovered_prompts import Compared
+from .released_tokens import ReleasedToken
 
 SERVERS = tuple(Party(f"server/{i}") for i in range(4))
 KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
@@ -46,6 +48,9 @@ KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
 CANDIDATES = 100
 FINE = 16
 """Games of the full profile for each of the quick one."""
+
+RELEASES = 8
+"""Releases for each game of a protocol: they cost nothing."""
 
 PAIRS = "prompts"
 """All defences are asked for the same prompts, under the same coins."""
@@ -81,10 +86,10 @@ class WhatWasThePrompt:
     optimum = "nearest prompt"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, int]] = {"games": 8, "drawn": 4}
-    games: int = 24
+    brief: ClassVar[Mapping[str, int]] = {"games": 6, "drawn": 2}
+    games: int = 12
     steps: int = 4
-    drawn: int = 8
+    drawn: int = 4
 
     def __post_init__(self) -> None:
         for name, least in (("games", 2), ("steps", 2), ("drawn", 0)):
@@ -115,6 +120,8 @@ class WhatWasThePrompt:
             candidates=CANDIDATES,
             pairs=PAIRS,
         )
+        if isinstance(config, ReleasedToken):
+            return tuple(_releases(base, config))
         return tuple(_coalitions(base)) if hasattr(config, "share") else (base,)
 
     def adversaries(self) -> Mapping[str, Adversary]:
@@ -131,6 +138,7 @@ class WhatWasThePrompt:
             "latent classifiers": LatentClassifiers(),
             "picture classifiers": PictureClassifiers(),
             "subject and modifiers": SubjectAndModifiers(),
+            "nearest token": NearestToken(),
             "soft tokens from picture": PictureTokens(),
         }
 
@@ -174,7 +182,7 @@ class WhatWasThePrompt:
 
 def draw(arm: DrawnArm, seed: int) -> tuple[Secret, ...]:
     """The secrets of an arm: one list of prompts for all games, the real one uniform."""
-    every = game_prompts()
+    every: Sequence[str] = getattr(arm.defense, "prompts", game_prompts())
     chosen = stream(seed, "candidates").permutation(len(every))[: arm.candidates]
     prompts = tuple(every[i] for i in chosen)
     rng = stream(seed, "truth", arm.pairs)
@@ -193,3 +201,13 @@ def _coalitions(base: DrawnArm) -> Iterator[CoalitionArm]:
         which = "" if some[-1] == servers[-1] else ", the first"
         name = f"{len(some)} of {len(servers)}{which}"
         yield CoalitionArm(**{**vars(base), "name": name}, members=tuple(some))
+
+
+def _releases(base: DrawnArm, defense: ReleasedToken) -> Iterator[DrawnArm]:
+    """The release as it is; beside it, less noise, and a single image without any."""
+    many = replace(base, games=RELEASES * base.games)
+    yield many
+    for epsilon, images in ((8.0, defense.images), (0.0, defense.images), (0.0, 1)):
+        noise = f"epsilon {epsilon:g}" if epsilon else "no noise"
+        config = replace(defense, epsilon=epsilon, images=images)
+        yield replace(many, name=f"{noise}, {images} images", defense=config, measured=True)

@@ -57,5 +57,5 @@ def _maps(model: Model, latents: Tensor, conditioning: Conditioning) -> npt.NDAr
 def _weights(queries: Tensor, keys: Tensor, heads: int) -> Tensor:
     """Softmax of q k / sqrt(d), its mean over queries; shape (n, heads, tokens)."""
     q, k = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (queries, keys))
-    logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    logits: Tensor = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     return logits.softmax(dim=-1).mean(dim=2)

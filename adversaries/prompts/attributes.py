@@ -50,7 +50,7 @@ class AttributeClassifiers:
     )
     reads: ClassVar[frozenset[str]]
     signal: ClassVar[str]
-    examples: int = 128
+    examples: int = 96
     strength: float = 0.01
 
     def __post_init__(self) -> None:

@@ -55,7 +55,7 @@ class SoftTokens:
     )
     reads: ClassVar[frozenset[str]]
     tokens: int = 12
-    steps: int = 60
+    steps: int = 40
     rate: float = 1.0
 
     def __post_init__(self) -> None:

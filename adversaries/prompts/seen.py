@@ -22,7 +22,7 @@ from .vocabulary import known
 EXACT = 1e-4
 """Variance that exact entries are given, in units of their mean square: rounding on the way."""
 
-EXAMPLES = 64
+EXAMPLES = 48
 """Own executions from which pictures are learned that lie in shares."""
 
 GENERATE, CONDITION, DENOISE, UPDATE = "generate", "condition", "denoise", "update"

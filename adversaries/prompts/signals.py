@@ -208,7 +208,8 @@ def _mean_state(encoding: Encoding) -> Floats:
     """Mean over tokens, weighted by precision, shape (width,)."""
     weight = encoding.precision.sum(axis=0)
     total = (encoding.precision * encoding.values).sum(axis=0)
-    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    found: Floats = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    return found
 
 
 def _flat(values: npt.NDArray[np.float64]) -> Floats:

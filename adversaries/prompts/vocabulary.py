@@ -102,12 +102,17 @@ def every_prompt() -> tuple[str, ...]:
 def known() -> tuple[str, ...]:
     """Captions of single persons from families of which no game asks, in random order.
 
-    Those whose words tell the gender by woman and man alone: no prince, no merman.
+    In the styles that games ask for, and only those whose words tell the gender by woman and man
+    alone: no prince, no merman.
     """
     emoji = Emoji.open()
     rows = _order(emoji.person & emoji.member & ~_asked_for())
     pairs = ((caption(str(emoji.label[i]), str(emoji.style[i])), emoji.gender[i]) for i in rows)
-    return tuple(text for text, gender in pairs if stated(text)["gender"] == gender)
+    return tuple(text for text, gender in pairs if _like_games(stated(text), str(gender)))
+
+
+def _like_games(said: dict[str, str], gender: str) -> bool:
+    return said["gender"] == gender and said["style"] in STYLES
 
 
 @cache

@@ -59,7 +59,7 @@ def test_attributes_are_read_off_every_signal(
     own = played.right(played.attacked(adversary).texts, *ATTRIBUTES)
     other = played.swapped.right(played.swapped.attacked(adversary).texts, *ATTRIBUTES)
     assert own > other
-    assert own >= 14
+    assert own > 10
 
 
 def test_labels_teach_and_permuted_labels_do_not() -> None:
