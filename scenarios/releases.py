@@ -206,9 +206,9 @@ def judge(
 ) -> tuple[Trials, ...]:
     """Seal each adversary once, over all arms that it plays in and their swapped-view controls.
 
-    Only here do guesses and truth meet.
+    The arms may be those of several mechanisms. Only here do guesses and truth meet.
     """
-    jobs = {each.arm.name: _jobs(each, threat_model, setting) for each in played}
+    jobs = {slug(each.arm): _jobs(each, threat_model, setting) for each in played}
 
     said = ask(
         {
@@ -218,12 +218,12 @@ def judge(
                     replace(job, seed=derive(job.seed, name))
                     for each in played
                     if each.arm.takes(adversary)
-                    for job in jobs[each.arm.name]
+                    for job in jobs[slug(each.arm)]
                 ],
             )
             for name, adversary in adversaries.items()
         },
-        {each.arm.name: each.arm for each in played},
+        {slug(each.arm): each.arm for each in played},
         setting,
     )
     return tuple(_trials(each, said) for each in played)
@@ -233,7 +233,7 @@ def _jobs(played: PlayedReleases, threat_model: ThreatModel, setting: Setting) -
     facts = Auxiliary(target=played.held.target, others=played.held.others, weights=played.weights)
     name = played.arm.name
     job = Job(
-        name=name,
+        name=slug(played.arm),
         views=played.views,
         auxiliary=replace(threat_model, knows=played.arm.knows).grant(facts),
         seed=derive(setting.seed, "adversary", name),
@@ -242,14 +242,14 @@ def _jobs(played: PlayedReleases, threat_model: ThreatModel, setting: Setting) -
     order = rng.permutation(len(played.truth))
     swap = np.empty_like(order)
     swap[order] = np.roll(order, 1)  # every game sees another one's view
-    return job, replace(job, name=name + "/swapped", swap=swap)
+    return job, replace(job, name=job.name + "/swapped", swap=swap)
 
 
 def _trials(played: PlayedReleases, heard: Mapping[str, Mapping[str, Guesses]]) -> Trials:
-    name = played.arm.name
+    name = slug(played.arm)
     said = {who: found for who, found in heard.items() if name in found}
     return Trials(
-        arm=name,
+        arm=played.arm.name,
         truth=played.truth,
         counts=np.full(len(played.truth), len(played.held.worlds), dtype=np.int64),
         scores={who: found[name].scores for who, found in said.items()},

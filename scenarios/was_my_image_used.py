@@ -62,6 +62,7 @@ class WasMyImageUsed:
     defenses = ("dpagg-ti", "dp-guidance", "dp-sgd-ti")
     controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClipping")
     optimum = "likelihood ratio"
+    together = True
     brief: ClassVar[Mapping[str, int]] = {"games": 400, "costly": 8}
     games: int = 4000
     costly: int = 80

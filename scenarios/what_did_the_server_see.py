@@ -95,7 +95,7 @@ class WhatDidTheServerSee:
     optimum = "plain reading"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, int]] = {"games": 8, "latents": 3, "keys": 2, "curve": 2}
+    brief: ClassVar[Mapping[str, int]] = {"games": 6, "latents": 3, "keys": 2, "curve": 2}
     games: int = 24
     steps: int = 10
     method: str = "ddim"

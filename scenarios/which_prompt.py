@@ -110,7 +110,7 @@ class WhichPrompt:
         "accelerated": 8,
         "skewed": 48,
         "mentions": 8,
-        "published": 1,
+        "published": 0,
     }
     full_games: int = 20
     full_shadow: int = 2
@@ -335,7 +335,7 @@ class WhichPromptTimed(WhichPrompt):
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
     parallel = False
-    brief: ClassVar[Mapping[str, int]] = {"games": 24, "shadow": 8}
+    brief: ClassVar[Mapping[str, int]] = {"games": 16, "shadow": 6}
     games: int = 120
     shadow: int = 48
 
