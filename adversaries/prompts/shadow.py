@@ -8,17 +8,19 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ...defenses.he_diffusion.sampler import Solver
 from ...defenses.he_diffusion.selection import Latent
 from ...defenses.seeds import stream
+from ...targets import sampling
 from ...targets.pipeline import Target
 from ..he_views import ROWS, Model, Pictures
 from ..trace import Trace, predictor
 from .vocabulary import known
 
 METHOD = "ddim"
-"""Sampler of own executions: what differs from others' is the last digit of a latent's law."""
+"""Sampler under which what the U-Net does is compared, whatever the client's."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,15 +70,39 @@ def _run(model: Model, prompts: Sequence[str], noise: Latent) -> tuple[Latent, L
 def own(target: Target, steps: int, guidance: float, count: int) -> Executions:
     """The first `count` public prompts, each from noise of its own; a process makes them once."""
     model = Model.of(target, steps=steps, guidance=guidance, method=METHOD)
-    noise = stream(0, "own noise").standard_normal((count, *model.shape))
-    return executed(model, known()[:count], noise)
+    return executed(model, known()[:count], _noise(model, count))
 
 
-@lru_cache(maxsize=2)
-def own_pictures(target: Target, steps: int, guidance: float, count: int) -> Pictures:
-    """What the clients of `own` would have got, shape (count, height, width, 3)."""
+@lru_cache(maxsize=4)
+def own_pictures(target: Target, steps: int, guidance: float, count: int, method: str) -> Pictures:
+    """What clients would have got for the same prompts and noise, shape (count, height, width, 3).
+
+    Args:
+        target: The model.
+        steps: Of the client's sampler.
+        guidance: Of the client.
+        count: Own executions.
+        method: `ddim` or `plms` where the client's sampler is HE-Diffusion's, else empty.
+    """
     model = Model.of(target, steps=steps, guidance=guidance, method=METHOD)
-    return model.pictures(own(target, steps, guidance, count).latents[-1])
+    if method:
+        return model.pictures(own(target, steps, guidance, count).latents[-1])
+    prompts, noise = known()[:count], torch.from_numpy(_noise(model, count)).float()
+    ends = [
+        sampling.denoise(
+            model.pipe,
+            part,
+            sampling.encode_prompts(model.pipe, prompts[ROWS * i : ROWS * i + len(part)]),
+            steps=steps,
+            guidance=guidance,
+        ).latents
+        for i, part in enumerate(noise.split(ROWS))
+    ]
+    return model.pictures(torch.cat(ends).double().cpu().numpy())
+
+
+def _noise(model: Model, count: int) -> Latent:
+    return stream(0, "own noise").standard_normal((count, *model.shape))
 
 
 def first_guess(model: Model, latents: Latent, terms: Latent) -> npt.NDArray[np.float64]:

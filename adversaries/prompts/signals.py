@@ -152,7 +152,8 @@ class Signals:
         if self._several or (seen := pictures_of(self.views, self.aux, self.rng)) is None:
             return None
         model = self.model
-        pictures = own_pictures(model.target, len(model.grid), model.guidance, self.count)
+        method = str(self.views.view(0).public.get("method", ""))
+        pictures = own_pictures(model.target, len(model.grid), model.guidance, self.count, method)
         return Examples(
             own=features(pictures), games=list(range(len(self.views))), seen=features(seen)
         )
