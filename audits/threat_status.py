@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from .report.formats import interval, share, signed
 from .report.order import rows_worst_first, worst
 from .report.read import RunFolderError, load_findings, load_run
+from .report.sarif_location import with_folder
 from .source import digests
 from .threats import THREATS, Measure, Threat
 from .verdict import Finding, Role
@@ -26,12 +28,14 @@ class Run:
         name: Of its folder.
         started: When, as it says itself.
         code: Digest of each package that it ran.
+        defense: The defence as the command named it, if it did.
         findings: All of them.
     """
 
     name: str
     started: str
     code: Mapping[str, str]
+    defense: str | None = None
     findings: tuple[Finding, ...]
 
 
@@ -73,6 +77,7 @@ def load(folder: Path) -> Run:
         name=folder.name,
         started=str(record.get("started", "")),
         code=record.get("code", {}),
+        defense=record.get("config", {}).get("defense"),
         findings=load_findings(folder),
     )
 
@@ -156,7 +161,7 @@ def _status(
         verdict="measured" if partial or verdict is None else verdict.value,
         strongest=_strongest(threat.measure, findings),
         run=run.name,
-        changed=_changed(findings[0], run.code, today),
+        changed=_changed(findings[0], run.code, today, run.defense),
     )
 
 
@@ -174,11 +179,22 @@ def _strongest(measure: Measure, findings: Sequence[Finding]) -> str:
 
 
 def _changed(
-    finding: Finding, then: Mapping[str, str], now: Mapping[str, str]
+    finding: Finding, then: Mapping[str, str], now: Mapping[str, str], typed: object
 ) -> tuple[str, ...] | None:
     if not then:
         return None
-    module = str(finding.defense.get("path", "")).partition(":")[0].split(".")
-    own = [".".join(module[1:end]) for end in range(2, len(module) + 1)]
-    names = [n for n in dict.fromkeys((*ALWAYS, *own)) if n in then or n in now]
-    return tuple(name for name in names if then.get(name) != now.get(name))
+    path = str(finding.defense.get("path", ""))
+    module = path.partition(":")[0].split(".")
+    inside = [".".join(module[1:end]) for end in range(2, len(module) + 1)]
+    names = [n for n in dict.fromkeys((*ALWAYS, *inside)) if n in then or n in now]
+    changed = [name for name in names if then.get(name) != now.get(name)]
+    return (*changed, *_own(finding, path, typed))
+
+
+def _own(finding: Finding, path: str, typed: object) -> tuple[str, ...]:
+    """A defence in a file of its own, if that file is there and another one than ran."""
+    file = Path(with_folder(path, typed).rpartition(":")[0])
+    stated = finding.defense.get("sha256")
+    if stated is None or not file.is_file():
+        return ()
+    return () if hashlib.sha256(file.read_bytes()).hexdigest() == stated else (path,)

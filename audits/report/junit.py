@@ -31,11 +31,12 @@ def to_junit(folder: Path, page: Page, root: Path | None = None) -> str:
         root: Folder that paths of source files are relative to.
     """
     run, cells = load_run(folder), load_cells(folder)
+    typed = run.get("config", {}).get("defense")
     suites = Element("testsuites", name="latentleak")
     scenarios = [c.finding.scenario for c in page.cards] + [c.scenario for c in cells]
     for scenario in dict.fromkeys(scenarios):
         cards = [c for c in page.cards if c.finding.scenario == scenario]
-        cases = [_case(card, root or Path()) for card in cards]
+        cases = [_case(card, root or Path(), typed) for card in cards]
         cases += _cells([cell for cell in cells if cell.scenario == scenario])
         suites.append(_suite(scenario, cases, run))
     for name in ("tests", "failures", "errors"):
@@ -64,9 +65,9 @@ def _suite(scenario: str, cases: Sequence[Element], run: Mapping[str, Any]) -> E
     return suite
 
 
-def _case(card: Card, root: Path) -> Element:
+def _case(card: Card, root: Path, typed: object) -> Element:
     finding = card.finding
-    where = of_defense(finding.defense, root)
+    where = of_defense(finding.defense, root, typed)
     role = "" if card.is_claim else " (control)"
     label = "/".join(finding.id.split("/")[2:]) or str(finding.claim.get("type", "claim"))
     case = Element(

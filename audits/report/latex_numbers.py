@@ -12,6 +12,7 @@ from typing import Any
 
 from . import formats
 from .cards import Card
+from .latex_tables import leading
 from .latex_text import camel, escape, number
 from .page import Page
 
@@ -60,8 +61,8 @@ def to_numbers(page: Page, seed: str) -> str:
             keyed |= {(record, field): value for field, value in values.items()}
     lines = [f"\\newcommand{{\\{n}}}{{{v}}}" for n, v in named.items() if n not in doubled]
     lines += [f"% \\{name} would name two things: use \\LatentLeakValue" for name in doubled]
-    values = [f"\\LatentLeak@set{{{r}}}{{{f}}}{{{v}}}" for (r, f), v in keyed.items()]
-    return "\n".join([*lines, _LOOKUP + "\n".join(values), r"\makeatother", ""])
+    settings = [f"\\LatentLeak@set{{{r}}}{{{f}}}{{{v}}}" for (r, f), v in keyed.items()]
+    return "\n".join([*lines, _LOOKUP + "\n".join(settings), r"\makeatother", ""])
 
 
 def names_of(card: Card) -> Iterator[tuple[str, str]]:
@@ -69,7 +70,7 @@ def names_of(card: Card) -> Iterator[tuple[str, str]]:
     f, subject = card.finding, subject_of(card.finding.id)
     quantity = QUANTITIES.get(str(f.claim.get("type")), "Estimate")
     low, high = f.interval or (None, None)
-    p = card.lines[0].row.p_adjusted if card.lines else None
+    row = leading(card)
     values = {
         quantity: number(_estimate(card)),
         f"{quantity}Lower": number(formats.signed(low)),
@@ -80,7 +81,7 @@ def names_of(card: Card) -> Iterator[tuple[str, str]]:
         "Detectable": number(card.detectable),
         "Games": number(f"{f.n:,}"),
         "Alpha": number(formats.level(f.alpha)),
-        "PValue": number(formats.p_value(p)),
+        "PValue": number(formats.p_value(row.p_adjusted if row else None)),
     }
     for name, value in values.items():
         yield f"{PREFIX}{name}{subject}", value

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..cells import Cell, CellStatus
-from ..verdict import Finding, Verdict
+from ..verdict import Finding, Row, Verdict
 from . import formats, words
 from .bibliography import cited, defense_of
 from .cards import Card, Line
@@ -94,7 +94,7 @@ def _finding(card: Card) -> str:
     """Two lines: the second holds the claim, the arm and the interval."""
     f = card.finding
     label = words.LABELS[f.verdict].lower()
-    row = card.lines[0].row if card.lines else None
+    row = leading(card)
     first = (
         _named(defense_of(f.id)) + ("" if card.is_claim else " (control)"),
         f"\\textbf{{{label}}}" if f.verdict is Verdict.REFUTED else label,
@@ -136,6 +136,14 @@ def rows_table(scenario: str, cards: Sequence[Card], terms: Terms) -> str:
             "",
         ]
     )
+
+
+def leading(card: Card) -> Row | None:
+    """The row that a finding took its estimate from; else the worst, or None without rows."""
+    f, rows = card.finding, [line.row for line in card.lines]
+    wanted = (f.metric, f.estimate, f.interval, f.n)
+    found = [row for row in rows if (row.metric, row.estimate, row.interval, row.n) == wanted]
+    return next(iter([*found, *rows]), None)
 
 
 def strongest(lines: Iterable[Line]) -> tuple[Line, ...]:

@@ -57,12 +57,17 @@ class Choices:
     problems_only: bool = False
     root: Path = field(default_factory=Path)
 
+    def where(self, defense: Mapping[str, Any], typed: object) -> Location:
+        """Of a result about `defense`, which the command named `typed`."""
+        return self.location or of_defense(defense, self.root, typed)
+
 
 def to_sarif(folder: Path, page: Page, choices: Choices | None = None) -> str:
     """The log, one run in it; equal folders give equal text."""
     chosen = choices or Choices()
     run, cells = load_run(folder), load_cells(folder)
-    results = list(_results(page.cards, chosen))
+    typed = run.get("config", {}).get("defense")
+    results = list(_results(page.cards, chosen, typed))
     if chosen.problems_only:
         results = [r for r in results if r["kind"] != "pass"]
     used = {result["ruleId"] for result in results}
@@ -120,12 +125,12 @@ def fingerprint(finding: Finding) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _results(cards: Sequence[Card], chosen: Choices) -> Iterator[dict[str, Any]]:
+def _results(cards: Sequence[Card], chosen: Choices, typed: object) -> Iterator[dict[str, Any]]:
     known = set()
     for card in cards:
         known.add(card.finding.id)
         if card.finding.role is Role.CLAIM or card.finding.surprising:
-            yield _result(card, chosen)
+            yield _result(card, chosen, typed)
     first = cards[0].finding.defense if cards else {}
     for name, state in chosen.states.items():
         if STATES[state] == "absent" and name not in known:
@@ -134,15 +139,15 @@ def _results(cards: Sequence[Card], chosen: Choices) -> Iterator[dict[str, Any]]
                 "kind": "review",
                 "level": "none",
                 "message": {"text": f"{name}: {BY_ID['LL-GONE'].title}."},
-                "locations": [_located(chosen.location or of_defense(first, chosen.root), name)],
+                "locations": [_located(chosen.where(first, typed), name)],
                 "baselineState": "absent",
             }
 
 
-def _result(card: Card, chosen: Choices) -> dict[str, Any]:
+def _result(card: Card, chosen: Choices, typed: object) -> dict[str, Any]:
     finding = card.finding
     kind = KINDS[finding.verdict] if card.is_claim else "review"
-    where = chosen.location or of_defense(finding.defense, chosen.root)
+    where = chosen.where(finding.defense, typed)
     result: dict[str, Any] = {
         "ruleId": rule_of(finding).id,
         "kind": kind,

@@ -40,14 +40,17 @@ def parse(text: str) -> Location:
     return Location(path=path, line=int(line))
 
 
-def of_defense(defense: Mapping[str, Any], root: Path) -> Location:
+def of_defense(defense: Mapping[str, Any], root: Path, typed: object = None) -> Location:
     """File and line of the class of a defence; line 1 where the file is not there.
 
     Args:
-        defense: As in a finding: `path` is `package.module:Class` or `file.py:Class`.
+        defense: As in a finding: `path` is `package.module:Class` or `file.py:Class`, the file
+            without its folder.
         root: Folder that paths are relative to; files outside it are named within their package.
+        typed: The defence as the command named it, which has the folder.
     """
-    module, _, name = str(defense.get("path", "")).rpartition(":")
+    path = with_folder(str(defense.get("path", "")), typed)
+    module, _, name = path.rpartition(":")
     if not module:
         return Location(path=".")
     if module.endswith(".py"):
@@ -60,6 +63,15 @@ def of_defense(defense: Mapping[str, Any], root: Path) -> Location:
         if file.is_file():
             return Location(path=file.relative_to(root).as_posix(), line=_line(file, name))
     return Location(path="/".join(inside) + ".py", line=_line(_installed(inside), name))
+
+
+def with_folder(path: str, typed: object) -> str:
+    """`file.py:Class` with the folder that the command named it with.
+
+    >>> with_folder("mine.py:Mine", "src/mine.py:Mine")
+    'src/mine.py:Mine'
+    """
+    return typed if isinstance(typed, str) and Path(typed).name == path else path
 
 
 def _below(file: Path, root: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -156,6 +157,23 @@ def test_a_run_older_than_its_code_is_told(finding: Make, package: str) -> None:
     assert outdated(statuses([other])) == {}
     untold = replace(run, code={})
     assert {s.changed for s in statuses([untold])} == {None}
+
+
+def test_a_defense_of_ones_own_is_told_too(
+    finding: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "src" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("class Mine: ...\n")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    defense = {"name": "Mine", "path": "mine.py:Mine", "sha256": digest}
+    run = _run(finding(id="which-prompt/mine", defense=defense))
+    named = replace(run, defense="src/mine.py:Mine")
+    assert outdated(statuses([named])) == {}
+    file.write_text("class Mine:\n    x = 1\n")
+    assert outdated(statuses([named])) == {"first": ("mine.py:Mine",)}
+    assert outdated(statuses([run])) == {}
 
 
 def _write(folder: Path, finding: Finding) -> None:

@@ -226,3 +226,14 @@ def test_references_agree_with_the_catalog() -> None:
         assert found in text, found
     keys = [reference.key for reference in bibliography.references()]
     assert len(keys) == len(set(keys)) == text.count("\n@")
+
+
+def test_a_finding_stands_beside_the_adversary_that_it_is_about(
+    run_folder: Folder, finding: Make, row: Callable[..., Row]
+) -> None:
+    louder = row(adversary="louder", estimate=0.2, interval=(-0.3, 0.5), n=20)
+    folder = run_folder([finding(rows=(louder, row()))])
+    (card,) = load_page(folder).cards
+    assert card.lines[0].row.adversary == "louder"
+    table = (render(folder, "latex").parent / "table-which-prompt.tex").read_text()
+    assert re.search(r"not refuted & position & .*400.* & .*\+0\.013", table)

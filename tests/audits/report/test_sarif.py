@@ -153,6 +153,9 @@ def test_locations_are_classes_in_their_files(full: Path, tmp_path: Path) -> Non
     assert of_defense({"path": "pack.deep:Deep"}, tmp_path) == Location(
         path="src/pack/deep.py", line=2
     )
+    (tmp_path / "src" / "own.py").write_text("\n\nclass Own: ...\n")
+    own = Location(path="src/own.py", line=3)
+    assert of_defense({"path": "own.py:Own"}, tmp_path, "src/own.py:Own") == own
     assert of_defense({"path": "../gone.py:Gone"}, tmp_path).line == 1
     shipped = "latentleak.defenses.plain:Plain"
     line = (ROOT / "defenses" / "plain.py").read_text().split("class Plain")[0].count("\n") + 1
