@@ -29,7 +29,13 @@ KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.SHADOW})
 """The model, and models trained alike on samples of one's own."""
 
 FEW = 1
-"""Most evaluations of the network a sample in the arm with many samples."""
+"""Most evaluations of the model for each sample in the arm with many samples."""
+
+QUICK = 4
+"""The same for trainings that claim something, in the quick profile."""
+
+FEWER = 3
+"""The same for the embedded model, whose evaluations cost three times as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +71,9 @@ class WasItInTraining:
     claims: tuple[Claim, ...] = field(
         default=(MembershipArea(at_most=0.6), MembershipRate(at_most=0.5, at_fpr=0.01)), init=False
     )
-    samples: int = 112
+    samples: int = 96
     many: int = 1000
-    shadow: int = 24
+    shadow: int = 16
     swapped: int = 24
     shuffled: int = 48
 
@@ -87,6 +93,7 @@ class WasItInTraining:
             defense=defense,
             samples=None if full else self.samples,
             shadow=None if full else self.shadow,
+            queries=None if full or not defense.claims else _most(defense),
             swapped=self.swapped,
         )
         yield every
@@ -94,7 +101,7 @@ class WasItInTraining:
             return
         if self.many and not defense.claims:
             yield replace(every, name="few queries", samples=None, others=self.many, queries=FEW)
-        if self.shuffled and defense.samples != "emoji":
+        if self.shuffled and not defense.claims:
             yield replace(
                 every,
                 name="captions exchanged",
@@ -109,7 +116,7 @@ class WasItInTraining:
             "losses": Loss(times=(100, 300, 500)),
             "losses learned": LearnedLosses(),
             "secmi": SecMI(),
-            "secmi learned": LearnedError(),
+            "secmi learned": LearnedError(stride=20),
             "pia": PIA(),
             "pian": PIA(normalized=True),
             "sima": SimA(),
@@ -140,3 +147,7 @@ class WasItInTraining:
     def exact(self, defense: Any, setting: Setting) -> tuple[dict[str, Any], ...]:
         """None: no argument covers a training."""
         return ()
+
+
+def _most(defense: Any) -> int:
+    return FEWER if defense.samples == "emoji" else QUICK

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from latentleak.adversaries.membership.clid import CLiD
 from latentleak.adversaries.membership.loss import Loss
+from latentleak.adversaries.membership.pia import PIA
 from latentleak.defenses.claims import Claim, MembershipArea
 from latentleak.defenses.trained import EarlyStopped, FromScratch, Overfitted
 from latentleak.scenarios.contract import Setting, Trials
@@ -57,13 +57,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Trials:
 
 
 def test_every_attack_that_needs_no_shadow_model_plays(played: Trials) -> None:
-    wanted = {"loss", "losses", "secmi", "pia", "pian", "sima", "clid", BASELINE}
+    wanted = {"loss", "losses", "pia", "pian", "sima", BASELINE}
     assert set(played.scores) == wanted
     assert {s.shape for s in played.scores.values()} == {(16, 1)}
     assert {s.shape for s in played.swapped.values()} == {(4, 1)}
     assert all(np.isfinite(s).all() for s in played.scores.values())
     assert played.truth.sum() == 8
-    assert played.facts["queries"]["secmi"] == 11
+    assert played.facts["queries"]["losses"] == 3
 
 
 def test_swapped_games_are_those_of_others(played: Trials) -> None:
@@ -75,11 +75,11 @@ def test_swapped_games_are_those_of_others(played: Trials) -> None:
 
 def test_sealed_scores_are_the_same(played: Trials, tiny: Target, tmp_path: Path) -> None:
     (arm,) = SMALL.arms(Untrained(), "quick")
-    own = {"loss": Loss(), "clid": CLiD(times=(100, 300))}
+    own = {"loss": Loss(), "pian": PIA(normalized=True)}
     sealed = setting(tmp_path, tiny, sealed=True)
     (trials,) = SMALL.judge([SMALL.play(arm, own, sealed)], own, sealed)
     assert trials.scores["loss"].tobytes() == played.scores["loss"].tobytes()
-    assert trials.scores["clid"].tobytes() == played.scores["clid"].tobytes()
+    assert trials.scores["pian"].tobytes() == played.scores["pian"].tobytes()
 
 
 def test_arms_say_who_plays() -> None:
@@ -90,6 +90,9 @@ def test_arms_say_who_plays() -> None:
     assert not few.takes(adversaries["secmi"])
     assert few.takes(adversaries["sima"])
     assert few.others == 1000
+    (early,) = WasItInTraining().arms(EarlyStopped(), "quick")
+    assert not early.takes(adversaries["secmi"])
+    assert early.takes(adversaries["gradient norms"])
     (alone,) = WasItInTraining().arms(FromScratch(), "quick")
     assert not alone.takes(adversaries["lira"])
     assert alone.takes(adversaries[BASELINE])
