@@ -92,7 +92,10 @@ def oblivious(
 def dp(
     *,
     scores: Annotated[
-        Path, typer.Option(help="npz with scores_in and scores_out; higher means in.")
+        Path,
+        typer.Option(
+            help="npz with scores_in and scores_out, or CSV: 1 or 0, score; higher means in."
+        ),
     ],
     claim_epsilon: Annotated[float, typer.Option(help="Claimed epsilon.")],
     delta: Annotated[float, typer.Option(help="Claimed delta.")],
@@ -145,7 +148,10 @@ def dp(
 def membership(
     *,
     scores: Annotated[
-        Path, typer.Option(help="npz with scores_in (members) and scores_out; higher is member.")
+        Path,
+        typer.Option(
+            help="npz with scores_in (members) and scores_out, or CSV: 1 or 0, score; higher is in."
+        ),
     ],
     claim_tpr: Annotated[float | None, typer.Option(help="Claim: TPR at most this.")] = None,
     at_fpr: Annotated[float | None, typer.Option(help="FPR of that claim; default 0.01.")] = None,

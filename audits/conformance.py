@@ -31,6 +31,7 @@ from ..scenarios.releases import release_views
 from ..targets.pipeline import Target, load
 from .catalog import spec_of
 from .config import UsageError
+from .dispatch import audit_of
 
 PROMPT = "woman firefighter: medium skin tone"
 GAMES = 6
@@ -94,6 +95,7 @@ def _defense(spec: Spec) -> Iterator[str]:
         json.dumps(public_parameters(defense))
     except (SpecError, TypeError) as error:
         yield f"its configuration has no JSON form: {error}"
+    yield from _claims(defense)
     if not defense.servers:
         yield "servers must name at least one party"
     target = load("tiny", device="cpu")
@@ -104,6 +106,18 @@ def _defense(spec: Spec) -> Iterator[str]:
         yield from _refuses_nonsense(defense, target, party)
 
 
+def _claims(thing: Defense | Mechanism) -> Iterator[str]:
+    if not isinstance(thing.claims, tuple):
+        yield f"claims must be a tuple, not {type(thing.claims).__name__}; () promises nothing"
+        return
+    for claim in thing.claims:
+        try:
+            json.dumps(claim.to_dict())
+            audit_of(claim)
+        except (AttributeError, TypeError) as error:
+            yield f"claims holds {claim!r}, which no audit takes: {error}"
+
+
 def _mechanism(spec: Spec) -> Iterator[str]:
     try:
         mechanism: Mechanism = spec.build()
@@ -111,6 +125,7 @@ def _mechanism(spec: Spec) -> Iterator[str]:
     except (TypeError, ValueError) as error:
         yield f"it cannot be built from its defaults, or has no JSON form: {error}"
         return
+    yield from _claims(mechanism)
     records = np.random.default_rng(3).standard_normal((RECORDS, WIDTH))
     try:
         json.dumps(mechanism.terms(RECORDS).to_dict())

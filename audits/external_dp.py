@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -179,11 +180,15 @@ def _threshold(method: str, text: str) -> Threshold:
 
 
 def read_scores(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The arrays `scores_in` and `scores_out` of an npz file, whatever they hold.
+    """The arrays `scores_in` and `scores_out` of an npz file, whatever they hold, or of a CSV file.
+
+    A CSV file has no header: 1 for in or 0 for out, then the score, a game a line.
 
     Raises:
         UsageError: If it is no such file, or lacks one.
     """
+    if path.suffix == ".csv":
+        return _read_csv(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in ARRAYS if name in file}
@@ -193,8 +198,26 @@ def read_scores(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"--scores {path.name} is not an npz file of numbers; write it with "
-            "numpy.savez(FILE, scores_in=..., scores_out=...)"
+            "numpy.savez(FILE, scores_in=..., scores_out=...), or lines of 1,SCORE and 0,SCORE "
+            "into a file FILE.csv"
         ) from error
     if len(found) < len(ARRAYS):
         raise UsageError(f"--scores {path.name} must hold {' and '.join(ARRAYS)}; holds {names}")
     return found[ARRAYS[0]], found[ARRAYS[1]]
+
+
+def _read_csv(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    sides: dict[str, list[float]] = {"1": [], "0": []}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.reader(file), start=1):
+                if not row:
+                    continue
+                if len(row) != 2 or row[0].strip() not in sides:
+                    raise ValueError(f"line {number} must be 1,SCORE (in) or 0,SCORE (out)")
+                sides[row[0].strip()].append(float(row[1]))
+    except OSError as error:
+        raise UsageError(f"--scores {path.name} cannot be opened: {error.strerror}") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"--scores {path.name} cannot be read: {error}") from error
+    return np.array(sides["1"]), np.array(sides["0"])

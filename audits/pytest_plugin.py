@@ -56,12 +56,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the tests of the chosen threats; one that no test is marked with is an error."""
     wanted = set(config.getoption("threat"))
     marked = {item: _threats(item) for item in items}
+    _check_ours({name for names in marked.values() for name in names})
     if unknown := sorted(wanted - {name for names in marked.values() for name in names}):
         known = ", ".join(sorted({name for names in marked.values() for name in names}))
         raise pytest.UsageError(f"--threat {unknown[0]}: no test is marked so; marked: {known}")
     if wanted:
         config.hook.pytest_deselected(items=[i for i in items if not wanted & marked[i]])
         items[:] = [item for item in items if wanted & marked[item]]
+
+
+def _check_ours(names: set[str]) -> None:
+    """Ids of `latentleak threats` start with T-; other names are the user's own."""
+    if not any(name.startswith("T-") for name in names):
+        return
+    from .threats import THREATS
+
+    known = {threat.id for threat in THREATS}
+    if unknown := sorted(n for n in names if n.startswith("T-") and n not in known):
+        raise pytest.UsageError(f"threat({unknown[0]!r}) is not known; see: latentleak threats")
 
 
 def _threats(item: pytest.Item) -> set[str]:

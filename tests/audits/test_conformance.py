@@ -84,3 +84,18 @@ def test_a_mechanism_that_does_not_conform_is_told(body: str, words: str, tmp_pa
     )
     problems = check("defense", f"{tmp_path / 'mine.py'}:Mine")
     assert any(words in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [("['secure']", "must be a tuple"), ("('secure',)", "which no audit takes")],
+)
+def test_claims_that_nobody_could_audit_are_told(claims: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from latentleak.defenses.dp_adaptation.aggregation import Aggregation\n"
+        '@dataclass(frozen=True, kw_only=True)\nclass Mine(Aggregation):\n    """Text."""\n'
+        f"    claims = {claims}\n"
+    )
+    problems = check("defense", f"{tmp_path / 'mine.py'}:Mine")
+    assert any(words in problem for problem in problems), problems

@@ -59,7 +59,14 @@ def test_counts_parameters_and_membership(audit: Audit) -> None:
     status, said = audit(*he, "--coeff-mod-bits=60,60,60,60", "--baseline=he.json")
     assert (status, "worse     audit/he" in said) == (1, True)
     np.savez("m.npz", scores_in=np.arange(20.0), scores_out=np.arange(20.0))
-    membership = ("audit", "membership", "--scores=m.npz")
+    lines = [f"{side},{score}" for side in (1, 0) for score in range(20)]
+    Path("m.csv").write_text("\n".join([*lines, ""]))
+    membership = ("audit", "membership", "--scores=m.csv")
+    by_hand = audit(*membership, "--json")
+    assert by_hand == audit("audit", "membership", "--scores=m.npz", "--json")
     assert audit(*membership, "--record=m.json")[0] == 2
     assert audit(*membership, "--claim-auc=0.6", "--record=m.json")[0] == 3
     assert audit(*membership, "--claim-auc=0.6", "--baseline=m.json")[0] == 3
+    Path("m.csv").write_text("1,0.5\nin,0.5\n")
+    status, said = audit(*membership)
+    assert (status, "line 2 must be" in said) == (2, True)

@@ -165,12 +165,15 @@ def test_threats_select_tests(pytester: pytest.Pytester) -> None:
     unknown = pytester.runpytest_inprocess(*PLUGIN, "--threat=three")
     assert unknown.ret == pytest.ExitCode.USAGE_ERROR
     unknown.stderr.fnmatch_lines(["*no test is marked so; marked: one, two*"])
+    pytester.makepyfile('import pytest\n@pytest.mark.threat("T-TYPO")\ndef test_it(): ...\n')
+    typo = pytester.runpytest_inprocess(*PLUGIN)
+    typo.stderr.fnmatch_lines(["*'T-TYPO'* is not known; see: latentleak threats*"])
 
 
 def test_nothing_heavy_is_imported_before_a_claim_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         "import sys, pytest\n"
-        "@pytest.mark.threat('mine')\n"
+        "@pytest.mark.threat('T-RELEASE-MEMBER')\n"
         "def test_light(claim_holds):\n"
         "    assert not {'torch', 'scipy', 'numpy', 'diffusers'} & set(sys.modules)\n"
     )
