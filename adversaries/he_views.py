@@ -173,8 +173,13 @@ class Model:
 
     def prior(self, games: int) -> Pictures:
         """What an attack shows that found nothing to read: the mean public picture, every time."""
-        pixels = public_pictures(self.target).astype(np.float64).mean(axis=0)
-        return np.repeat(pixels.round().astype(np.uint8)[None], games, axis=0)
+        return np.repeat(_mean_picture(self.target)[None], games, axis=0)
+
+
+@lru_cache(maxsize=2)
+def _mean_picture(target: Target) -> Pictures:
+    mean = public_pictures(target).mean(axis=0, dtype=np.float64)
+    return np.asarray(mean.round(), dtype=np.uint8)
 
 
 @lru_cache(maxsize=2)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .own_executions import Executions, executions
+from .own_order import in_own_order
 from .own_views import Opened, imitated, informative, maps
 from .share_inputs import Inputs, at_step, seen_steps
 from .share_latent import read_ends
@@ -66,6 +67,9 @@ class LinearReading:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Draw the picture of every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("LinearReading needs the fact candidates")
         model = ShareModel.open(aux, views)

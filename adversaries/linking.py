@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores
+from .own_order import in_own_order
 from .prompt_fit import prompt_scores
 from .share_model import ShareModel
 from .share_views import LAYERS
@@ -36,6 +37,9 @@ class Linking:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game: one column, higher means the same prompt."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("Linking needs the fact candidates")
         model = ShareModel.open(aux, views)

@@ -20,6 +20,7 @@ from .contract import Auxiliary, Guesses, Knowledge, Question, empty_scores
 from .he_views import Pictures
 from .mask_steps import Floats, paths
 from .naive_decode import NaiveDecode
+from .own_order import in_own_order
 from .share_model import LATENT, ShareModel
 from .share_views import LAYERS
 from .spent_masks import Integers, Sent, centered, completed, inputs_of, missing_masks
@@ -56,6 +57,9 @@ class MaskReuse:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Draw the picture and name the prompt of every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("MaskReuse needs the fact candidates")
         model = ShareModel.open(aux, views)

@@ -17,6 +17,7 @@ from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import ROWS
 from .linear_reading import Dual
 from .own_executions import Executions, executions
+from .own_order import in_own_order
 from .own_views import Opened, informative
 from .prompt_fit import prompt_scores
 from .share_inputs import Inputs, at_step, seen_steps
@@ -62,7 +63,7 @@ class ModelInversion:
     reads: ClassVar[frozenset[str]] = LAYERS
     rounds: int = 4
     rate: float = 0.1
-    examples: int = 128
+    examples: int = 64
 
     def __post_init__(self) -> None:
         if self.rounds < 0:
@@ -74,6 +75,9 @@ class ModelInversion:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Draw the picture of every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("ModelInversion needs the fact candidates")
         model = ShareModel.open(aux, views)

@@ -11,6 +11,7 @@ import torch
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Pictures
+from .own_order import in_own_order
 from .share_inputs import Inputs, at_step, seen_steps
 from .share_latent import latents, read_ends
 from .share_model import ShareModel, Tap
@@ -48,6 +49,9 @@ class NaiveDecode:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Draw the picture of every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         model = ShareModel.open(aux, views)
         return Guesses(scores=np.zeros((len(views), 0)), images=self.drawn(model, views))
 

@@ -17,6 +17,7 @@ from ..targets import sampling
 from ..targets.pipeline import Target
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores, empty_scores
 from .he_views import ROWS
+from .own_order import in_own_order
 from .own_views import informative
 from .share_inputs import Inputs, at_step, seen_steps
 from .share_latent import latents, read_ends
@@ -66,6 +67,9 @@ class PromptFit:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("PromptFit needs the fact candidates")
         model = ShareModel.open(aux, views)

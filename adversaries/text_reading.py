@@ -10,6 +10,7 @@ import numpy as np
 
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question, Scores, empty_scores
+from .own_order import in_own_order
 from .share_inputs import Inputs, read
 from .share_model import ShareModel
 from .share_views import LAYERS, Floats
@@ -39,6 +40,9 @@ class TextReading:
 
     def attack(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         """Score every game."""
+        return in_own_order(self._guesses, views, aux, rng)
+
+    def _guesses(self, views: Views, aux: Auxiliary, rng: np.random.Generator) -> Guesses:
         if aux.candidates is None:
             raise ValueError("TextReading needs the fact candidates")
         model = ShareModel.open(aux, views)

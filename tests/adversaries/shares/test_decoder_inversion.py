@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from latentleak.adversaries.contract import Auxiliary
-from latentleak.adversaries.decoder_inversion import DecoderInversion, Net
+from latentleak.adversaries.decoder_inversion import DecoderInversion, Net, learned
+from latentleak.adversaries.digested import Digested
 from latentleak.defenses.ppidm.protocol import Ppidm
 from latentleak.targets.pipeline import Target
 
@@ -37,7 +36,7 @@ def test_a_net_learns_what_no_linear_map_can() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((96, 2, 4, 4))
     y = np.abs(x[:, :1]) - np.abs(x[:, :1]).mean()
-    net = Net.untrained(x, y, 0)
+    net = Net.untrained(x, y)
     assert not net(x).any()
     net.train(x[:64], y[:64], rounds=100, rate=0.01)
     assert np.square(net(x[64:]) - y[64:]).mean() < 0.2 * np.square(y).mean()
@@ -47,7 +46,7 @@ def test_noise_teaches_nothing() -> None:
     """What it says of examples that it was not trained on decides how far it is trusted."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((64, 3, 4, 4)), rng.standard_normal((64, 2, 4, 4))
-    net = dataclasses.replace(FEW, rounds=30)._learned(x, y, 0)
+    net = learned(Digested(value=(x, y), digest="noise"), 30, FEW.rate)
     assert np.square(net(rng.standard_normal((64, 3, 4, 4)))).mean() < 0.1
 
 
