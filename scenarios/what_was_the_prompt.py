@@ -61,7 +61,7 @@ class WhatWasThePrompt:
     """Curious servers infer the prompt, in words of their own.
 
     Attributes:
-        games: Games a coalition; twice as many where little crosses in the clear.
+        games: Games a coalition; eight releases for each where a curator publishes.
         steps: Denoising steps; the full profile takes four times as many.
         drawn: First games in which what was recovered is drawn again.
     """
@@ -70,7 +70,7 @@ class WhatWasThePrompt:
     question = "What was the prompt?"
     threat_model = ThreatModel(coalition=SERVERS, knows=KNOWS)
     about = (Hidden,)
-    claims: tuple[Claim, ...] = (Hidden(what="prompt", metric="prompt retrieval"),)
+    claims = (Hidden(what="prompt", metric="prompt retrieval"),)
     defenses = (
         "he-as-released",
         "he-client-unet",
