@@ -166,7 +166,7 @@ def _each(
     pairs: dict[str, list[Job]] = {}
     for job in jobs:
         pairs.setdefault(job.name.removesuffix(SWAPPED), []).append(job)
-    found = {}
+    found: dict[str, Guesses] = {}
     for label, pair in pairs.items():
         try:
             found |= play(adversary, pair)

@@ -67,7 +67,7 @@ class Cell:
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         values = asdict(self) | {"status": self.status.value}
-        return {"schema": SCHEMA} | json.loads(json.dumps(values))
+        return {"schema": SCHEMA, **json.loads(json.dumps(values))}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Cell:
@@ -78,7 +78,9 @@ class Cell:
         """
         if record.get("schema") != SCHEMA:
             raise ValueError(f"schema={record.get('schema')} must be {SCHEMA}: run again")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
+        }
         del values["schema"]
         return cls(**values | {"status": CellStatus(record["status"])})
 

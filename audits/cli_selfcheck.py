@@ -50,7 +50,9 @@ def selfcheck(
         if what in (None, "all"):
             from .selfcheck.joint import FULL, QUICK, check, tables
 
-            lines = check(seed=seed, sizes=QUICK if what is None else FULL, progress=progress)
+            lines: Sequence[Any] = check(
+                seed=seed, sizes=QUICK if what is None else FULL, progress=progress
+            )
             surprises = sum(not each.as_expected for each in lines)
             shown: Sequence[Any] = tables(lines)
         elif what in AUDITS:

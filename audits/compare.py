@@ -184,12 +184,12 @@ def _change(
     alpha: float,
 ) -> Change:
     old, new = before.claims.get(name), after.claims.get(name)
-    verdicts = {"before": old and old.verdict, "after": new and new.verdict}
+    then, now = old.verdict if old else None, new.verdict if new else None
     if old is None or new is None:
         state = State.NEW if old is None else State.GONE
         note = "the run does not hold this claim: run it, or write the baseline anew"
-        notes = () if old is None else (note,)
-        return Change(id=name, state=state, alpha=alpha, notes=notes, **verdicts)
+        gone = () if old is None else (note,)
+        return Change(id=name, state=state, before=then, after=now, alpha=alpha, notes=gone)
     facts: dict[str, Any] = {}
     if tested is not None and paid is not None:
         state, up = _by_test(paid, alpha)
@@ -210,7 +210,8 @@ def _change(
         accepted=accepted,
         notes=notes,
         lost=lost,
-        **verdicts,
+        before=then,
+        after=now,
         **facts,
     )
 

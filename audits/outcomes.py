@@ -169,7 +169,8 @@ def _gain(trials: Trials, scores: Floats) -> Floats:
     """(MSE_prior - MSE) / mean MSE_prior; 0 in a game that the attack failed on."""
     real = np.arange(len(trials.truth)), trials.truth
     prior, own = -trials.scores[BLIND][real], -scores[real]
-    return np.nan_to_num((prior - own) / prior.mean(), nan=0.0, posinf=0.0, neginf=0.0)
+    gain = (prior - own) / prior.mean()
+    return np.asarray(np.nan_to_num(gain, nan=0.0, posinf=0.0, neginf=0.0), dtype=np.float64)
 
 
 def guessed(inside: npt.NDArray[np.bool_], scores: Floats, *, name: str) -> Floats:

@@ -120,7 +120,7 @@ class Threat:
         return asdict(self) | {"linddun": self.linddun.value}
 
 
-HE = ("he-as-released", "he-client-unet", "he-encrypted-term")
+HE: tuple[str, ...] = ("he-as-released", "he-client-unet", "he-encrypted-term")
 HE += ("he-full-encryption", "he-fully-hardened")
 PPIDM = ("ppidm-ring", "ppidm-real", "ppidm-partition")
 RELEASES = ("dpagg-ti", "dp-guidance", "dp-sgd-ti")

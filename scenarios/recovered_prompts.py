@@ -113,7 +113,8 @@ class Compared:
             images = likeness.drawn(target, played.arm.defense, some, self._noise(played, some))
             keys = [(sampler, text) for text in some]
             self._pictured.update(zip(keys, _embedded_images(images), strict=True))
-        return np.stack([self._pictured[sampler, text] for text in texts]) @ true.T
+        drawn = np.stack([self._pictured[sampler, text] for text in texts])
+        return np.asarray(drawn @ true.T, dtype=np.float64)
 
     def _noise(self, played: Drawn, texts: Sequence[str]) -> Any:
         """One noise for all prompts: what differs between pictures is what the prompts say."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,7 +156,7 @@ def _emoji_families(rng: np.random.Generator) -> Pool:
     )
 
 
-def _captions(labels: Sequence[Any], styles: Sequence[Any]) -> tuple[str, ...]:
+def _captions(labels: Iterable[Any], styles: Iterable[Any]) -> tuple[str, ...]:
     return tuple(
         caption(str(label), str(style)) for label, style in zip(labels, styles, strict=True)
     )

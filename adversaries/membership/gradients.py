@@ -169,6 +169,10 @@ def sample_gradients(layer: nn.Module, x: Tensor, gradient: Tensor) -> Iterator[
         `weight` and `bias`, each of shape (samples, *shape of the parameter).
     """
     if isinstance(layer, nn.Conv2d):
+        if isinstance(layer.padding, str):
+            raise ValueError(
+                f"padding={layer.padding!r} of a convolution must be a number of pixels"
+            )
         columns = functional.unfold(
             x, layer.kernel_size, layer.dilation, layer.padding, layer.stride
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol
@@ -31,7 +32,7 @@ PENALTIES = 10.0 ** np.arange(-4, 2)
 """Inverse strengths of the ridge, from which shadow models choose."""
 
 
-class Extractor(Protocol):
+class Extractor(Hashable, Protocol):
     """What is learned on."""
 
     @property

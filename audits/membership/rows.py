@@ -212,7 +212,7 @@ def _epsilon(look: Look, claim: TrainingPrivacy, level: float, seed: int) -> Row
     n, size = max(1, round(GUESSED * len(outcomes))), _records(claim)
     won = int(outcomes[np.argsort(-margin, kind="stable")[:n]].sum())
     delta = min(claim.delta * sum(math.exp(i * claim.epsilon) for i in range(size)), 0.5)
-    run = {"canaries": len(outcomes), "guesses": n, "delta": delta}
+    run: dict[str, Any] = {"canaries": len(outcomes), "guesses": n, "delta": delta}
     found = one_run(correct=won, alpha=level, **run)
     promised = {**run, "epsilon": size * claim.epsilon}
     enough = [k for k in range(n + 1) if one_run_p_value(correct=k, **promised) <= level]

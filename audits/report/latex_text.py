@@ -38,7 +38,7 @@ def _mark(mark: str) -> str:
         return _MARKS[mark]
     if mark.isascii():
         return mark if mark.isprintable() else ""
-    base, *accents = unicodedata.normalize("NFD", mark)
+    base, *accents = list(unicodedata.normalize("NFD", mark))
     plain = base.isascii() and base.isalpha() and len(accents) == 1 and accents[0] in _ACCENTS
     return mark if plain else f"(U+{ord(mark):04X})"
 

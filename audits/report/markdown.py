@@ -9,7 +9,8 @@ from ..verdict import Verdict
 from . import words
 from .cards import ROW_HEAD, Card, Line
 from .facts import Fact, Grid
-from .page import Page, Threat
+from .page import Page
+from .threats import Threat
 
 _SPECIAL = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|](?=[(\[:])|!(?=\[)")
 _ENTITY = {"<": "&lt;", "&": "&amp;"}
