@@ -160,8 +160,8 @@ def _drawn(arm: TrainingArm, rng: np.random.Generator) -> tuple[Pool, Pool]:
     pool, left = every.draw(members, min(most[1], sides[1] if asked is None else asked), rng)
     if arm.captions == EXCHANGED:
         pool = replace(pool, captions=tuple(np.roll(np.array(pool.captions), 1)))
-    spare = (min(LABELLED, int(side.sum())) for side in (left.member, ~left.member))
-    told, _ = left.draw(*spare, rng)
+    inside, outside = (min(LABELLED, int(side.sum())) for side in (left.member, ~left.member))
+    told, _ = left.draw(inside, outside, rng)
     return pool, told
 
 
