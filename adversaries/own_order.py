@@ -44,7 +44,8 @@ def in_own_order(attack: Attack, views: Views, aux: Auxiliary, rng: np.random.Ge
     )
     said, back = _answer(attack, asked), np.argsort(order)
     images = None if said.images is None else said.images[back]
-    return replace(said, scores=said.scores[back], images=images)
+    texts = None if said.texts is None else tuple(said.texts[place] for place in back)
+    return replace(said, scores=said.scores[back], images=images, texts=texts)
 
 
 @lru_cache(maxsize=1)

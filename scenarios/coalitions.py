@@ -168,8 +168,9 @@ def until(steps: int) -> Rule:
 def tap_of(views: Views) -> dict[str, Any]:
     """What was kept of the messages of all games, and the digest of what was dropped."""
     kinds, kept, total, dropped = set(), 0, 0, hashlib.sha256()
-    for game in range(len(views)):
-        messages = views.view(game).messages
+    executions = [(g, s) for g in range(len(views)) for s in range(views.sessions(g))]
+    for game, session in executions:
+        messages = views.view(game, session).messages
         chosen = dict(tapped(messages))
         total, kept = total + len(messages), kept + len(chosen)
         kinds |= {message.kind for message in chosen.values()}

@@ -86,9 +86,10 @@ def shown(look: Look, looks: Sequence[Look], studio: Studio) -> Trials:
     known early with the last early look.
     """
     arm, trials = look.played.arm, look.trials
-    if not isinstance(arm, CoalitionArm):
+    if not isinstance(arm, CoalitionArm) or arm.sessions > 1:
         return trials
-    same = [each for each in looks if each.played.arm.defense == arm.defense]
+    own = [each for each in looks if each.played.arm.sessions == 1]
+    same = [each for each in own if each.played.arm.defense == arm.defense]
     whole = [each for each in same if each.steps == arm.defense.steps]
     path = studio.setting.artifacts / slug(replace(arm, name=arm.defense.preset))
     seed, file = studio.setting.seed, None

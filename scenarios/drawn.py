@@ -67,6 +67,7 @@ class DrawnArm:
             latents, or `end`, the numbers in the last ciphertext; empty without such candidates.
         measured: Part of a curve, not of a verdict.
         pairs: Arm whose prompts and coins it repeats; empty for its own.
+        sessions: Executions a game.
         control_of: No arm of this scenario is a control of another.
     """
 
@@ -80,11 +81,15 @@ class DrawnArm:
     challenge: str = ""
     measured: bool = False
     pairs: str = ""
+    sessions: int = 1
     control_of: str = ""
 
     def __post_init__(self) -> None:
-        if self.games < 2:
-            raise ValueError(f"games={self.games} of arm {self.name!r} must be >= 2")
+        for name, least in (("games", 2), ("sessions", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} of arm {self.name!r} must be >= {least}"
+                )
 
     def takes(self, adversary: Adversary, kinds: frozenset[str]) -> bool:
         """Whether an adversary plays: its question, its needs, and something that it reads."""
@@ -99,7 +104,8 @@ class Drawn:
     Attributes:
         arm: The arm.
         secrets: Candidate prompts of each game, and which is real.
-        latents: What the client ended with, shape (games, samples, channels, height, width).
+        latents: What the client's first execution ended with, shape (games, samples, channels,
+            height, width).
         target: Facts that are granted about latents, by name.
         views: What the server saw.
         weights: Reference to the model.
@@ -191,19 +197,22 @@ def _views(
 ) -> Iterator[list[View]]:
     target = setting.target(arm.model)
     for game, secret in enumerate(secrets):
-        prompt = secret.candidates[secret.real]
-        seed = seed_of(arm, setting, game)
-        output, transcript = execute(arm.defense, target, prompt, seed, tap=tap)
-        view = transcript.view(coalition)
-        transcript.close()
-        ends.append(output.latents.float().cpu().numpy()[None])
+        views = []
+        for session in range(arm.sessions):
+            seed = seed_of(arm, setting, game, session)
+            output, transcript = execute(arm.defense, target, secret.asked(session), seed, tap=tap)
+            views.append(transcript.view(coalition))
+            transcript.close()
+            if session == 0:
+                ends.append(output.latents.float().cpu().numpy()[None])
         setting.progress(f"{slug(arm)}: games", game + 1, len(secrets))
-        yield [view]
+        yield views
 
 
-def seed_of(arm: DrawnArm, setting: Setting, game: int) -> int:
-    """Seed of one game's execution: the same for every defence, so that games can be paired."""
-    return derive(setting.seed, arm.pairs or arm.name, "game", game)
+def seed_of(arm: DrawnArm, setting: Setting, game: int, session: int = 0) -> int:
+    """Seed of one execution: the same for every defence, so that games can be paired."""
+    later = ("session", session) if session else ()
+    return derive(setting.seed, arm.pairs or arm.name, "game", game, *later)
 
 
 def encrypted_share(views: Views) -> float | None:

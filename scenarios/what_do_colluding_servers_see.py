@@ -3,7 +3,8 @@
 Client --shares--> n servers --their views together--> Adversary --picture, prompt--> Referee. For
 each game the referee draws a prompt from a list of 100; the client has its picture drawn by way of
 n servers. Every execution is looked at by coalitions of 1 to n servers: each adversary says from
-what a coalition saw what was drawn and what was asked for.
+what a coalition saw what was drawn and what was asked for; of two executions of one user, whether
+the prompt was the same.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.decoder_inversion import DecoderInversion
 from ..adversaries.linear_reading import LinearReading
+from ..adversaries.linking import Linking
 from ..adversaries.mask_reuse import MaskReuse
+from ..adversaries.model_inversion import ModelInversion
 from ..adversaries.naive_decode import NaiveDecode
 from ..adversaries.plain_reading import PlainReading
 from ..adversaries.prompt_fit import PromptFit
@@ -31,6 +35,7 @@ from .collusion import Look
 from .contract import Setting, Trials, adjusted
 from .drawn import Drawn, DrawnArm, hear, play
 from .games import slug
+from .linked import compared, linked
 from .recovered_inputs import recovered
 from .studio import Studio
 from .what_did_the_server_see import draw
@@ -42,6 +47,9 @@ KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
 CANDIDATES = 100
 FINE = 16
 """Games of the full profile for each of the quick one."""
+
+LONGER = 4
+"""Steps of the full profile for each of the quick one."""
 
 PAIRS = "games"
 """All arms repeat the same prompts and coins."""
@@ -62,8 +70,9 @@ class WhatDoColludingServersSee:
     Attributes:
         games: Games under the defence's own preset.
         few: Games under each of the other presets; 0 leaves them out of the quick profile.
-        steps: Denoising steps; the full profile takes four times as many.
+        steps: Denoising steps; the full profile takes `LONGER` times as many.
         early: Numbers of steps after which coalitions are also asked, in half the games.
+        pairs: Games of two executions, of one step each.
     """
 
     name = "what-do-colluding-servers-see"
@@ -75,14 +84,21 @@ class WhatDoColludingServersSee:
     optimum = "plain reading"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, Any]] = {"games": 6, "few": 0, "steps": 2, "early": []}
+    brief: ClassVar[Mapping[str, Any]] = {
+        "games": 4,
+        "few": 0,
+        "steps": 2,
+        "early": [],
+        "pairs": 2,
+    }
     games: int = 12
-    few: int = 3
-    steps: int = 4
+    few: int = 2
+    steps: int = 3
     early: tuple[int, ...] = (1, 2)
+    pairs: int = 4
 
     def __post_init__(self) -> None:
-        for name, least in (("games", 2), ("few", 0), ("steps", 1)):
+        for name, least in (("games", 2), ("few", 0), ("steps", 1), ("pairs", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
         if any(steps < 1 for steps in self.early):
@@ -96,15 +112,18 @@ class WhatDoColludingServersSee:
     def arms(self, defense: Any, profile: str) -> tuple[DrawnArm, ...]:
         """Coalitions of every size under every preset; the defence's own is judged."""
         full = profile == "full"
-        config = adjusted(defense, steps=self.steps * (4 if full else 1))
+        config = adjusted(defense, steps=self.steps * (LONGER if full else 1))
         games = self.games * (FINE if full else 1)
         if not hasattr(defense, "preset"):
             return (self._plain(config, games),)
         arms = list(self._under(config, games, measured=False))
+        arms += self._linked(config, self.pairs * (FINE if full else 1))
         for preset in PRESETS:
             if preset != defense.preset and (full or self.few):
                 some = games if full else max(2, self.few)
-                arms += self._under(replace(config, preset=preset), some, measured=not full)
+                own = replace(config, preset=preset)
+                arms += self._under(own, some, measured=not full)
+                arms += self._linked(own, self.pairs * FINE) if full else ()
         return tuple(arms)
 
     def _plain(self, defense: Any, games: int) -> DrawnArm:
@@ -136,6 +155,18 @@ class WhatDoColludingServersSee:
             for seen in (steps for steps in self.early if steps < defense.steps):
                 yield _arm(first, defense.servers[n - size :], measured=True, seen=seen)
 
+    def _linked(self, defense: Any, games: int) -> Iterator[CoalitionArm]:
+        """Coalitions that are asked about two executions at once: the prompt is in each step."""
+        defense = adjusted(defense, steps=1)
+        base = replace(
+            self._plain(defense, games),
+            questions=frozenset({Question.SAME_PROMPT}),
+            pairs="pairs",
+            sessions=2,
+        )
+        for size in range(defense.n, 0, -1):
+            yield _arm(base, defense.servers[defense.n - size :], which="two executions")
+
     def adversaries(self) -> Mapping[str, Adversary]:
         """From adding up shares to statistics of the attacker's own executions."""
         return {
@@ -143,9 +174,12 @@ class WhatDoColludingServersSee:
             "naive decode": NaiveDecode(),
             "linear reading": LinearReading(),
             "averaging": LinearReading(steps=0),
+            "decoder inversion": DecoderInversion(),
+            "model inversion": ModelInversion(),
             "text reading": TextReading(),
             "prompt fit": PromptFit(),
             "mask reuse": MaskReuse(),
+            "linking": Linking(),
         }
 
     def play(
@@ -155,6 +189,8 @@ class WhatDoColludingServersSee:
         for adversary in adversaries.values():
             self.threat_model.check(adversary)
         secrets = draw(arm, setting.seed)
+        if arm.sessions > 1:
+            secrets = linked(secrets, setting.seed)
         if isinstance(arm, CoalitionArm):
             tap = kinds(setting.target(arm.model), arm.defense.preset)
             return play_once(arm, secrets, tap, setting)
@@ -175,6 +211,9 @@ class WhatDoColludingServersSee:
         looks = []
         for each in every:
             said, arm = heard[slug(each.arm)], each.arm
+            if arm.sessions > 1:
+                looks.append(Look(played=each, said=said, trials=compared(each, said)))
+                continue
             trials = studio.compared(each, said)
             if isinstance(arm, CoalitionArm) and arm.own:
                 trials = replace(trials, facts={**trials.facts, **studio.utility(each)})

@@ -17,7 +17,7 @@ from latentleak.targets.pipeline import Target
 
 @dataclass(frozen=True)
 class Counting:
-    """Says of every game how many bytes were sent, and a number of its own."""
+    """Says of every game the last byte of the first message, and a number of its own."""
 
     asked: list[int] = field(default_factory=list, compare=False)
 
