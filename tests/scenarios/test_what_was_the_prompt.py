@@ -57,17 +57,6 @@ def test_the_undefended_pipeline_is_refuted(released: dict[str, Finding]) -> Non
     assert shares(released["plain"], "full")[MATCH] == 1
 
 
-def test_shares_hide_the_prompt_from_all_but_one_server_and_from_no_more(tmp_path: Path) -> None:
-    found = findings("ppidm-ring", tmp_path / "run")
-    ring = found["ppidm-ring"]
-    assert ring.verdict is Verdict.NOT_REFUTED
-    arms = {m["arm"] for m in ring.measures}
-    assert len(arms) == len(spec_of("defense", "ppidm-ring").build().servers)
-    everyone = max(arms, key=lambda arm: shares(ring, arm)[MATCH])
-    assert shares(ring, everyone)[MATCH] == 1
-    assert {shares(ring, arm)[MATCH] for arm in arms - {everyone}} == {0.0}
-
-
 def test_all_defences_are_asked_for_the_same_held_out_prompts() -> None:
     scenario = WhatWasThePrompt()
     arms = [
