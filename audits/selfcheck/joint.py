@@ -163,11 +163,12 @@ def _oblivious(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
 
 
 def _null(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
-    from .null import CLAIMS, refutations
+    from .null import NULLS, refutations
 
-    alpha = 0.05
-    for name in CLAIMS:
-        refuted = refutations(name, audits=sizes.null, alpha=alpha, seed=seed)
+    alpha, few = 0.05, max(2, sizes.null // 10)
+    for name in NULLS:
+        kept = refutations(name, audits=sizes.null, alpha=alpha, seed=seed)
+        most = at_most(sizes.null, alpha, failure=FAILURE)
         yield Line(
             audit=name,
             name="kept to the letter",
@@ -175,8 +176,19 @@ def _null(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
             effect="",
             alpha=alpha,
             audits=sizes.null,
-            refuted=refuted,
-            as_expected=refuted <= at_most(sizes.null, alpha, failure=FAILURE),
+            refuted=kept,
+            as_expected=kept <= most,
+        )
+        found = refutations(name, audits=few, alpha=alpha, seed=seed, exceeded=True)
+        yield Line(
+            audit=name,
+            name="far exceeded",
+            kind=BROKEN,
+            effect="Adversaries do much better than is claimed.",
+            alpha=alpha,
+            audits=few,
+            refuted=found,
+            as_expected=found == few,
         )
 
 
@@ -210,7 +222,7 @@ CHECKS: Mapping[str, Callable[[int, int, Sizes], Iterable[Line]]] = {
     "oblivious": _oblivious,
     "null": _null,
 }
-AUDITS = ("dp", "he", "ppidm", "oblivious")
+AUDITS = ("dp", "he", "ppidm", "oblivious", "membership")
 PARTS = (
     ("he", 0),
     ("oblivious", 0),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -13,7 +12,6 @@ from latentleak.audits.selfcheck import null
 from latentleak.audits.selfcheck.broken_he import BROKEN, HONEST
 from latentleak.audits.selfcheck.joint import AUDITS, CHECKS, PARTS, Line, _share, rates, tables
 from latentleak.audits.statistics import at_most, clopper_pearson
-from latentleak.scenarios.contract import Trials
 
 ALPHA, REPEATED = 0.05, 40
 
@@ -51,19 +49,15 @@ LINES = (
 )
 
 
-@pytest.mark.parametrize("name", list(null.CLAIMS))
+@pytest.mark.parametrize("name", list(null.NULLS))
 def test_a_claim_that_is_kept_is_refuted_no_more_often_than_alpha(name: str) -> None:
     found = null.refutations(name, audits=REPEATED, alpha=ALPHA, seed=0)
     assert found <= at_most(REPEATED, ALPHA, failure=1e-6)
 
 
-def test_one_that_is_exceeded_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def leaking(arm: str, rng: np.random.Generator) -> Trials:
-        return null._named(arm, rng, candidates=6, right=0.6, prefix="")
-
-    claim, _ = null.CLAIMS["oblivious"]
-    monkeypatch.setattr(null, "CLAIMS", {"oblivious": (claim, leaking)})
-    assert null.refutations("oblivious", audits=3, alpha=ALPHA, seed=0) == 3
+@pytest.mark.parametrize("name", list(null.NULLS))
+def test_one_that_is_exceeded_is_refuted(name: str) -> None:
+    assert null.refutations(name, audits=3, alpha=ALPHA, seed=0, exceeded=True) == 3
 
 
 def test_two_processes_share_all_copies() -> None:
@@ -73,7 +67,7 @@ def test_two_processes_share_all_copies() -> None:
     assert not set(halves[0]) & set(halves[1])
     assert {name for name, _ in PARTS} == set(CHECKS)
     assert {name for name in CHECKS if (name, 1) in PARTS} == {"he", "oblivious"}
-    assert set(AUDITS) == set(CHECKS) - {"null"}
+    assert set(AUDITS) == set(CHECKS) - {"null"} | set(null.NULLS)
 
 
 def test_rates_count_broken_copies_apart_from_what_is_kept() -> None:
