@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..verdict import Finding
-from .roc import at, curve_of, roc_figure
 
 Floats = npt.NDArray[np.float64]
 Sides = Mapping[str, tuple[Floats, Floats]]
@@ -40,6 +39,7 @@ def roc_figures(sides: Sides, *, alpha: float, name: str) -> Iterator[str]:
         alpha: Of the band.
         name: Unique within the page.
     """
+    from .roc import at, curve_of, roc_figure  # SciPy, which no command loads when it starts
 
     def found(who: str) -> tuple[float, float]:
         fpr, tpr = curve_of(*sides[who])
