@@ -82,7 +82,8 @@ class Cell:
             k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
         }
         del values["schema"]
-        return cls(**values | {"status": CellStatus(record["status"])})
+        values["status"] = CellStatus(record["status"])
+        return cls(**values)
 
 
 def failed(cells: Iterable[Cell]) -> tuple[Cell, ...]:

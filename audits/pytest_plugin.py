@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests of the chosen threats; one that no test is marked with is an error."""
-    wanted = set(config.getoption("threat"))
+    wanted = set(config.getoption("threat") or ())
     marked = {item: _threats(item) for item in items}
     _check_ours({name for names in marked.values() for name in names})
     if unknown := sorted(wanted - {name for names in marked.values() for name in names}):

@@ -184,7 +184,7 @@ def draw(arm: DrawnArm, seed: int) -> tuple[Secret, ...]:
     """The secrets of an arm: one list of prompts for all games, the real one uniform."""
     every: Sequence[str] = getattr(arm.defense, "prompts", game_prompts())
     chosen = stream(seed, "candidates").permutation(len(every))[: arm.candidates]
-    prompts = tuple(every[i] for i in chosen)
+    prompts = tuple(str(every[i]) for i in chosen)
     rng = stream(seed, "truth", arm.pairs)
     return tuple(
         Secret(candidates=prompts, real=int(rng.integers(len(prompts)))) for _ in range(arm.games)

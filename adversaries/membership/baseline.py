@@ -90,5 +90,6 @@ def _flat(views: Views) -> npt.NDArray[np.float64]:
 
 
 def _features(reduced: Any, views: Views) -> npt.NDArray[np.float64]:
-    words = HashingVectorizer(n_features=WORDS, norm=None).transform(captions_of(views))
+    hashed: Any = HashingVectorizer(n_features=WORDS)
+    words = hashed.set_params(norm=None).transform(captions_of(views))
     return np.hstack([reduced.transform(_flat(views)), words.toarray()])
