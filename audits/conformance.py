@@ -65,7 +65,7 @@ def check(kind: str, name: str) -> list[str]:
         suite = _adversary
     else:
         suite = _mechanism if hasattr(found, "release") else _defense
-        suite = _trained if hasattr(found, "samples") else suite
+        suite = _trained if hasattr(found, "model") else suite
     return [*_datasheet(found), *suite(spec)]
 
 

@@ -58,7 +58,7 @@ class WasItInTraining:
     defenses = ("from-scratch", "early-stopped", "dp-sgd-fine-tune")
     controls = ("overfitted",)
     optimum = "loss"
-    takes = "samples"
+    takes = "model"
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, int]] = {

@@ -178,7 +178,7 @@ def test_servers_hold_the_weights_that_they_serve_and_no_secret(
         elif kind is RealShares:
             assert held == served
         else:
-            assert served < held < 4 * served  # the digits of integers
+            assert served <= held < 4 * served  # integers, or their digits
 
 
 def shares(config: Ppidm, tiny: Target) -> dict[tuple[str, int, int, str], Tensor]:
