@@ -217,6 +217,10 @@ def export(weights: dict[str, Tensor], target: Target, folder: Path) -> None:
     unet.load_state_dict(weights)
     with quiet():
         unet.half().save_pretrained(folder / "unet", safe_serialization=True)
+    path = folder / "unet" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)  # the folder that the base was opened from
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def train(plan: Plan, *, every: int = 100) -> Training:
