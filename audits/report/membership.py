@@ -6,15 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..verdict import Finding
 
-Floats = npt.NDArray[np.float64]
-Sides = Mapping[str, tuple[Floats, Floats]]
+if TYPE_CHECKING:  # a page without such curves loads neither NumPy nor SciPy
+    import numpy as np
+    import numpy.typing as npt
+
+Floats: TypeAlias = "npt.NDArray[np.float64]"
+Sides: TypeAlias = Mapping[str, tuple["Floats", "Floats"]]
 """Attack to scores of members and of others."""
 
 TOGETHER = 6
@@ -39,7 +40,9 @@ def roc_figures(sides: Sides, *, alpha: float, name: str) -> Iterator[str]:
         alpha: Of the band.
         name: Unique within the page.
     """
-    from .roc import at, curve_of, roc_figure  # SciPy, which no command loads when it starts
+    import numpy as np
+
+    from .roc import at, curve_of, roc_figure
 
     def found(who: str) -> tuple[float, float]:
         fpr, tpr = curve_of(*sides[who])
@@ -56,6 +59,8 @@ def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Fl
 
     A file that is not what the run wrote is not read.
     """
+    import numpy as np
+
     for path in sorted(trials.glob(f"{prefix}-*.json")):
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         arrays = path.with_suffix(".npz")

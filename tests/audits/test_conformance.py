@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from latentleak.audits.catalog import BUILT_IN, Entry, UnknownNameError, entries, spec_of
+from latentleak.audits.built_in import BUILT_IN, Entry
+from latentleak.audits.catalog import UnknownNameError, entries, spec_of
 from latentleak.audits.config import UsageError
 from latentleak.audits.conformance import check
 from latentleak.defenses.claims import DifferentialPrivacy, Obliviousness

@@ -273,5 +273,8 @@ def test_paper_shows_what_is_folded(browser: Browser, page: Path) -> None:
     assert count > 3
     assert browser.evaluate(hidden) == 0
     browser.call("Emulation.setEmulatedMedia", media="print")
+    deadline = time.monotonic() + PATIENCE
+    while browser.evaluate(hidden) < count and time.monotonic() < deadline:
+        time.sleep(0.02)  # the style follows the medium a frame or more later
     assert browser.evaluate(hidden) == count
     browser.call("Emulation.setEmulatedMedia", media="")
