@@ -93,7 +93,9 @@ def run(
     model: Annotated[str, typer.Option(help="embedded, a folder, or a hub id.")] = "embedded",
     local_model: Annotated[str | None, typer.Option(help="The client's own model.")] = None,
     revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Of full games: float32, bfloat16, float16.")
+    ] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     trials: Annotated[int | None, typer.Option(help="Scored cheap games.")] = None,
     alpha: Annotated[float, typer.Option(help="Of the whole run.")] = 0.01,

@@ -32,7 +32,8 @@ class RunConfig:
         model: `embedded`, a folder or a hub id; of full games.
         local_model: The client's own model, if not what `model` brings along.
         revision: Of a hub model.
-        dtype: Of the weights of full games; `auto` is bfloat16 where the CPU is made for it.
+        dtype: Of the weights of full games. float32 gives the same findings on any machine;
+            bfloat16 saves a third of the time of large batches on a CPU with AMX.
         device: `auto`, `cpu` or `cuda`.
         trials: Scored cheap games; None takes the profile's.
         alpha: Probability of refuting a true claim, for the whole run.
@@ -50,7 +51,7 @@ class RunConfig:
     model: str = "embedded"
     local_model: str | None = None
     revision: str | None = None
-    dtype: str = "auto"
+    dtype: str = "float32"
     device: str = "auto"
     trials: int | None = None
     alpha: float = 0.01

@@ -15,6 +15,9 @@ from .contract import Setting
 from .drawn import Drawn, DrawnArm, play
 from .games import Secret, slug
 
+SERVERS = tuple(Party(f"server/{i}") for i in range(4))
+"""Of the largest coalition; a defence may have fewer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoalitionArm(DrawnArm):

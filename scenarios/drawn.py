@@ -41,6 +41,12 @@ Latents = npt.NDArray[np.float32]
 IMAGE, PROMPT, LATENT = "image", "prompt", "latent"
 """First part of the names under which scores are kept: what was guessed."""
 
+KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
+"""The model and a closed list of prompts; no other execution."""
+
+CANDIDATES, FINE = 100, 16
+"""Prompts of that list; games of the full profile for each of the quick one."""
+
 LPIPS, CLIP = "LPIPS", "CLIP"
 """Further measures of a guessed picture."""
 

@@ -32,6 +32,9 @@ from ..targets.pipeline import BUILT_IN
 from . import challenges, likeness, simulated, stolen
 from .contract import Setting, Trials, adjusted
 from .drawn import (
+    CANDIDATES,
+    FINE,
+    KNOWS,
     Drawn,
     DrawnArm,
     Said,
@@ -43,16 +46,10 @@ from .drawn import (
 from .games import Secret, slug, threads_for
 
 SERVER = Party("server/0")
-KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
-"""The model and the 100 prompts; no other execution."""
-
 CHOOSES = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.TARGET})
 """The model, and latents to choose from."""
 
-CANDIDATES = 100
 TAUS = (0.05, 0.2, 0.5, 0.9)
-FINE = 16
-"""Games of the full profile for each of the quick one."""
 
 STARTS = 16
 """Images of the tiny model that start together: entries enough for a selection to differ."""

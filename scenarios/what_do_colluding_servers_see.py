@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, ClassVar
 
-from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.contract import Adversary, Question, ThreatModel
 from ..adversaries.decoder_inversion import DecoderInversion
 from ..adversaries.linear_reading import LinearReading
 from ..adversaries.linking import Linking
@@ -30,23 +30,15 @@ from ..defenses.ppidm.layers import PRESETS
 from ..defenses.ppidm.protocol import ALL_BUT_ONE, ONE_SERVER
 from ..defenses.wire import Party
 from . import collusion
-from .coalitions import CoalitionArm, Part, play_once, resolved
+from .coalitions import SERVERS, CoalitionArm, Part, play_once, resolved
 from .collusion import Look
 from .contract import Setting, Trials, adjusted
-from .drawn import Drawn, DrawnArm, hear, play
+from .drawn import CANDIDATES, FINE, KNOWS, Drawn, DrawnArm, hear, play
 from .games import slug
 from .linked import compared, linked
 from .recovered_inputs import recovered
 from .studio import Studio
 from .what_did_the_server_see import draw
-
-SERVERS = tuple(Party(f"server/{i}") for i in range(4))
-KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
-"""The model and the 100 prompts; no other execution."""
-
-CANDIDATES = 100
-FINE = 16
-"""Games of the full profile for each of the quick one."""
 
 LONGER = 4
 """Steps of the full profile for each of the quick one."""

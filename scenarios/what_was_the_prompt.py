@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..adversaries.contract import Adversary, Knowledge, Question, ThreatModel
+from ..adversaries.contract import Adversary, Question, ThreatModel
 from ..adversaries.prompts.attributes import (
     AttentionClassifiers,
     EncodingClassifiers,
@@ -31,23 +31,14 @@ from ..adversaries.prompts.vocabulary import game_prompts
 from ..adversaries.share_model import kinds
 from ..defenses.claims import Claim, Hidden
 from ..defenses.seeds import stream
-from ..defenses.wire import Party
 from ..targets.pipeline import BUILT_IN
 from . import simulated
-from .coalitions import CoalitionArm, Part, play_once, resolved
+from .coalitions import SERVERS, CoalitionArm, Part, play_once, resolved
 from .contract import Setting, Trials, adjusted
-from .drawn import Drawn, DrawnArm, hear, play
+from .drawn import CANDIDATES, FINE, KNOWS, Drawn, DrawnArm, hear, play
 from .games import Secret, slug, threads_for
 from .recovered_prompts import Compared
 from .released_tokens import ReleasedToken
-
-SERVERS = tuple(Party(f"server/{i}") for i in range(4))
-KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES})
-"""The model and the 100 prompts; no other execution."""
-
-CANDIDATES = 100
-FINE = 16
-"""Games of the full profile for each of the quick one."""
 
 RELEASES = 8
 """Releases for each game of a protocol: they cost nothing."""

@@ -124,8 +124,7 @@ def load(
         local: The model on the client's device; None takes what `spec` brings along, else `spec`.
         revision: Branch, tag or commit of `spec` on the hub.
         local_revision: The same for `local`.
-        dtype: `float32`, `float16`, `bfloat16`, or `auto` for bfloat16 on a CPU with AMX, where it
-            halves the time of a batch, and float32 elsewhere.
+        dtype: `float32`, `float16` or `bfloat16`.
         device: A torch device, or `auto` for CUDA where there is one.
 
     Raises:
@@ -139,7 +138,7 @@ def load(
         local=local,
         revision=commit,
         local_revision=local_commit,
-        dtype=_dtype(dtype, chosen),
+        dtype=dtype,
         device=chosen,
     )
     models: tuple[Model, Model] = ("cloud", "local")
@@ -245,15 +244,6 @@ def _commit(spec: str, revision: str | None) -> str | None:
 
 def _public(spec: str) -> str:
     return Path(spec).name if Path(spec).is_dir() else spec
-
-
-def _dtype(dtype: str, device: str) -> str:
-    if dtype != "auto":
-        return dtype
-    import torch
-
-    fast = device == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
-    return "bfloat16" if fast else "float32"
 
 
 def _device(device: str) -> str:

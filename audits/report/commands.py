@@ -11,7 +11,7 @@ from .cards import Card
 SHARED = ("profile", "model", "local_model", "revision", "dtype", "trials", "alpha", "seed")
 """Options that decide what is computed, whatever the scenario."""
 
-DEFAULTS: Mapping[str, Any] = {"model": "embedded", "dtype": "auto", "alpha": 0.01}
+DEFAULTS: Mapping[str, Any] = {"model": "embedded", "dtype": "float32", "alpha": 0.01}
 
 
 def whole(run: Mapping[str, Any]) -> tuple[str, str] | None:

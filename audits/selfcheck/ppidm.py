@@ -22,9 +22,9 @@ from ...defenses.seeds import derive
 from ...defenses.spec import Spec
 from ...defenses.wire import Party
 from ...scenarios.contract import Progress, Setting, Trials, silent
-from ...scenarios.drawn import PROMPT, Drawn, DrawnArm, hear, play
+from ...scenarios.drawn import CANDIDATES, KNOWS, PROMPT, Drawn, DrawnArm, hear, play
 from ...scenarios.games import slug
-from ...scenarios.what_did_the_server_see import KNOWS, draw
+from ...scenarios.what_did_the_server_see import draw
 from ..case import Case
 from ..config import RunConfig
 from ..engine import setting_of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CLAIM = ALL_BUT_ONE[1]
-GAMES, CANDIDATES, SERVERS = 6, 100, 3
+GAMES, SERVERS = 6, 3
 FAILURE = 1e-6
 """Probability that a line of a working audit comes out as not expected."""
 

@@ -1,7 +1,7 @@
 """Did success change between two runs? Exact one-sided tests, game by game or of two samples."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +21,10 @@ class Shift:
         n: Games of the later run.
         before: Mean outcome.
         after: Mean outcome.
-        up: Games whose outcome rose; None without pairs.
-        down: Games whose outcome fell; None without pairs.
         rose: p-value of "success did not rise".
         fell: p-value of "success did not fall".
+        up: Games whose outcome rose; None without pairs.
+        down: Games whose outcome fell; None without pairs.
     """
 
     test: str
@@ -32,10 +32,10 @@ class Shift:
     n: int
     before: float
     after: float
-    up: int | None
-    down: int | None
     rose: float
     fell: float
+    up: int | None = None
+    down: int | None = None
 
 
 def paired_shift(before: ArrayLike, after: ArrayLike, *, rng: np.random.Generator) -> Shift:
@@ -76,17 +76,8 @@ def paired_shift(before: ArrayLike, after: ArrayLike, *, rng: np.random.Generato
     else:
         flipped = paired_test(y - x, rng=rng)
         name, rose, fell = "sign flips", flipped.greater, flipped.less
-    return Shift(
-        test=name,
-        paired=True,
-        n=x.size,
-        before=float(x.mean()),
-        after=float(y.mean()),
-        up=up,
-        down=down,
-        rose=rose,
-        fell=fell,
-    )
+    found = _shift(name, x, y, rose, fell)
+    return replace(found, paired=True, up=up, down=down)
 
 
 def unpaired_shift(before: ArrayLike, after: ArrayLike, *, rng: np.random.Generator) -> Shift:
@@ -116,17 +107,7 @@ def unpaired_shift(before: ArrayLike, after: ArrayLike, *, rng: np.random.Genera
     else:
         split = two_sample_test(y, x, rng=rng)
         name, rose, fell = "permutation of both samples", split.greater, split.less
-    return Shift(
-        test=name,
-        paired=False,
-        n=y.size,
-        before=float(x.mean()),
-        after=float(y.mean()),
-        up=None,
-        down=None,
-        rose=rose,
-        fell=fell,
-    )
+    return _shift(name, x, y, rose, fell)
 
 
 def games_to_tell(alpha: float) -> int:
@@ -149,3 +130,17 @@ def _fisher(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, floa
 
 def _binary(*vectors: NDArray[np.float64]) -> bool:
     return all(bool(np.isin(each, (0.0, 1.0)).all()) for each in vectors)
+
+
+def _shift(
+    test: str, before: NDArray[np.float64], after: NDArray[np.float64], rose: float, fell: float
+) -> Shift:
+    return Shift(
+        test=test,
+        paired=False,
+        n=after.size,
+        before=float(before.mean()),
+        after=float(after.mean()),
+        rose=rose,
+        fell=fell,
+    )

@@ -22,9 +22,8 @@ from latentleak.scenarios import drawn, recovered_inputs, standard_run
 from latentleak.scenarios.coalitions import CoalitionArm, play_once, resolved
 from latentleak.scenarios.collusion import bootstrap
 from latentleak.scenarios.contract import Setting, Trials, adjusted
-from latentleak.scenarios.drawn import Drawn
+from latentleak.scenarios.drawn import KNOWS, Drawn
 from latentleak.scenarios.what_do_colluding_servers_see import (
-    KNOWS,
     WhatDoColludingServersSee,
     draw,
 )
