@@ -17,8 +17,8 @@ from .verdict import Finding
 messages = Console(stderr=True, highlight=False)
 records = Console(highlight=False)
 
-SINGLE = ("oblivious", "dp", "he", "ppidm")
-AUDITS = {"dp": 100, "ppidm": 3}
+SINGLE = ("oblivious", "dp", "he", "ppidm", "membership")
+AUDITS = {"dp": 100, "membership": 100, "ppidm": 3}
 """Of each copy, where audits are repeated."""
 
 EPILOG = (
@@ -35,7 +35,7 @@ def selfcheck(
     *,
     seed: Annotated[int, typer.Option(help="Of every random stream.")] = 0,
     audits: Annotated[
-        int | None, typer.Option(min=1, help="Of each copy; default 100 for dp, 3 for ppidm.")
+        int | None, typer.Option(min=1, help="Of each copy; default 3 for ppidm, else 100.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:

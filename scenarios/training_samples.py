@@ -47,6 +47,12 @@ class Pool:
         """`model`, 0 where there is none."""
         return np.zeros(len(self), dtype=np.int64) if self.model is None else self.model
 
+    @property
+    def repeated(self) -> int:
+        """Samples that are another one once more, picture and caption: not draws of their own."""
+        every = zip(self.images, self.captions, strict=True)
+        return len(self) - len({(image.tobytes(), text) for image, text in every})
+
     def take(self, rows: Rows) -> Pool:
         """Some of the images."""
         return Pool(

@@ -176,6 +176,7 @@ def _printed(arm: TrainingArm, pool: Pool, adversaries: Mapping[str, Adversary])
         "unit": pool.unit,
         "members": members,
         "others": len(pool) - members,
+        "repeated": pool.repeated,
         "captions": arm.captions,
         "queries": queries,
         "measured": arm.captions == EXCHANGED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from ...scenarios.contract import Trials
 from ...scenarios.trainings import BASELINE
 from ..case import Case
 from ..dp_epsilon.rows import above_chance
-from ..judging import RESOLUTION, judged
+from ..judging import RESOLUTION, RETRIEVAL, judged
 from ..verdict import Control, Finding, Row, Verdict
 from .measures import measures_of
 from .rows import CONTROL_ALPHA, Look, area_rows, epsilon_rows, looks_of, permuted, rate_rows
@@ -19,14 +19,23 @@ from .rows import CONTROL_ALPHA, Look, area_rows, epsilon_rows, looks_of, permut
 MATCHED = "no-model baseline"
 """The control without which nothing that an attack finds says anything of the model."""
 
+ONCE = "every sample once"
+"""The control without which pairs of samples are not so many games."""
+
+BELIEVED = {
+    MATCHED: "members differ from the others without any model",
+    ONCE: "samples are scored several times, which is no more evidence than once",
+}
+"""Controls without which nothing is refuted, and what is the matter where they miss."""
+
 
 def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
     """Confront a claim with every attack in every arm.
 
-    REFUTED if a row refutes it after Holm, its swapped-view control is at the prior, and the
-    baseline that never queries the model is at chance: or members differ from others by themselves,
-    and the attack may have found that. NOT_REFUTED needs every control, and `detectable` at most
-    the profile's resolution.
+    REFUTED if a row refutes it after Holm, its swapped-view control is at the prior, no sample is
+    scored twice, and the baseline that never queries the model is at chance: or members differ from
+    others by themselves, and the attack may have found that. NOT_REFUTED needs every control, and
+    `detectable` at most the profile's resolution.
 
     Args:
         case: What is audited.
@@ -47,14 +56,14 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         alpha=alpha,
         resolution=RESOLUTION[profile],
         covered="",
-        further=_controls(case.trials, seed),
+        further=(*_reference(rows, plain), *_controls(case.trials, seed)),
     )
     if not rows:
         reason = "no arm has an attack and enough samples that were not trained on"
         return replace(found, reason=reason)
-    missed = [c.name for c in found.controls if c.name == MATCHED and not c.holds]
+    missed = [BELIEVED[c.name] for c in found.controls if c.name in BELIEVED and not c.holds]
     if found.verdict is Verdict.REFUTED and missed:
-        reason = f"{found.reason}; but members differ from the others without any model"
+        reason = f"{found.reason}; but {', and '.join(missed)}"
         return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return found
 
@@ -70,13 +79,39 @@ def _rows(case: Case, trials: Sequence[Trials], *, alpha: float, seed: int) -> t
     raise TypeError(f"claim={claim} must be MembershipArea, MembershipRate or TrainingPrivacy")
 
 
+def _reference(rows: Sequence[Row], plain: Sequence[Row]) -> tuple[Control, ...]:
+    """Attacks that nobody saw succeed say nothing where they fail."""
+    if plain or not rows:
+        return ()
+    control = Control(
+        name="undefended pipeline",
+        expected=f"an adversary is right in at least {RETRIEVAL:.0%} of games",
+        observed="not measured: no arm of it has enough samples that were not trained on",
+        holds=False,
+    )
+    return (control,)
+
+
 def _controls(trials: Sequence[Trials], seed: int) -> tuple[Control, ...]:
     looks = looks_of(trials)
     baseline = [Look(trials=each, adversary=BASELINE) for each in trials if BASELINE in each.scores]
     found = [_at_chance("permuted labels", [permuted(look, seed) for look in looks])]
     if baseline:
         found.append(_at_chance(MATCHED, baseline))
+    counted = {each.arm: each.facts["repeated"] for each in trials if "repeated" in each.facts}
+    if counted:
+        found.append(_once(counted))
     return tuple(found)
+
+
+def _once(counted: Mapping[str, int]) -> Control:
+    repeated = [f"{count} in {arm}" for arm, count in counted.items() if count]
+    return Control(
+        name=ONCE,
+        expected="no sample is another one once more",
+        observed="repeated: " + ", ".join(repeated) if repeated else "none is",
+        holds=not repeated,
+    )
 
 
 def _at_chance(name: str, looks: Sequence[Look]) -> Control:

@@ -31,18 +31,20 @@ class Sizes:
     Attributes:
         dp: Audits of each mechanism.
         ppidm: Audits of each copy.
+        membership: Audits of each training.
         null: Audits of each claim that is kept to the letter.
         games: Share of the games that the other checks play on their own.
     """
 
     dp: int
     ppidm: int
+    membership: int
     null: int
     games: float
 
 
-QUICK = Sizes(dp=20, ppidm=1, null=100, games=0.5)
-FULL = Sizes(dp=100, ppidm=3, null=1000, games=1.0)
+QUICK = Sizes(dp=20, ppidm=1, membership=20, null=100, games=0.5)
+FULL = Sizes(dp=100, ppidm=3, membership=100, null=1000, games=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Line:
     Attributes:
         audit: Which audit.
         name: Of the copy, the honest protocol or the null.
-        kind: `broken`, `honest` or `null`.
+        kind: `broken`, `honest`, `null`, or `misled`: the data are at fault, not who is audited.
         effect: What the mistake gives away.
         alpha: Of each audit.
         audits: How many.
@@ -140,6 +142,22 @@ def _ppidm(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
         )
 
 
+def _membership(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
+    from .membership import check as check_membership
+
+    for each in check_membership(seed=seed, audits=sizes.membership):
+        yield Line(
+            audit="membership",
+            name=each.name,
+            kind=each.kind,
+            effect=each.effect,
+            alpha=each.alpha,
+            audits=each.audits,
+            refuted=each.refuted,
+            as_expected=each.as_expected,
+        )
+
+
 def _he(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
     from .broken_he import BROKEN as COPIES
     from .broken_he import HONEST as ORIGINALS
@@ -220,6 +238,7 @@ CHECKS: Mapping[str, Callable[[int, int, Sizes], Iterable[Line]]] = {
     "he": _he,
     "ppidm": _ppidm,
     "oblivious": _oblivious,
+    "membership": _membership,
     "null": _null,
 }
 AUDITS = ("dp", "he", "ppidm", "oblivious", "membership")
@@ -230,6 +249,7 @@ PARTS = (
     ("he", 1),
     ("ppidm", 0),
     ("dp", 0),
+    ("membership", 0),
     ("null", 0),
 )
 """The longest first."""
@@ -243,7 +263,7 @@ class Rates:
         audit: Which.
         detected: Audits of broken copies that refute.
         broken: Audits of broken copies.
-        alarms: Audits of honest protocols and nulls that refute.
+        alarms: Audits of all others that refute: honest protocols, nulls, and what misleads.
         honest: Audits of these.
     """
 
