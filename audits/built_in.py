@@ -346,6 +346,22 @@ BUILT_IN = (
                 "subtraction:Subtraction",
                 "Take the known records out of an average; what is left is the unknown one.",
             ),
+            ("naive-decode", "naive_decode:NaiveDecode", "Take a sum of shares for the input."),
+            ("linear-reading", "linear_reading:LinearReading", "Linear MMSE from own executions."),
+            ("text-reading", "text_reading:TextReading", "Compare shares with encoded prompts."),
+            ("prompt-fit", "prompt_fit:PromptFit", "Find the prompt by what it does to inputs."),
+            ("mask-reuse", "mask_reuse:MaskReuse", "Open shares under masks that are not fresh."),
+            (
+                "decoder-inversion",
+                "decoder_inversion:DecoderInversion",
+                "Draw the picture by a decoder trained on own executions.",
+            ),
+            (
+                "model-inversion",
+                "model_inversion:ModelInversion",
+                "Find the latent that explains the shares, the model being the prior.",
+            ),
+            ("linking", "linking:Linking", "Do two executions have the same prompt?"),
         )
     ),
 )

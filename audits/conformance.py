@@ -18,10 +18,12 @@ import numpy as np
 
 from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, Shadow
 from ..adversaries.sealed import AdversaryError, Job, score
+from ..adversaries.share_views import LAYERS
 from ..defenses.codec import ProtocolError
 from ..defenses.dp_adaptation.aggregation import Aggregation
 from ..defenses.he_diffusion.variants import AsReleased, ClientUnet
 from ..defenses.obclip.protocol import ObClip
+from ..defenses.ppidm.variants import Partition
 from ..defenses.protocol import Defense, Mechanism, execute, public_parameters
 from ..defenses.spec import Spec, SpecError
 from ..defenses.transcript import View
@@ -198,12 +200,16 @@ def _columns(adversary: Adversary) -> int:
         return len(ObClip().candidates(PROMPT))
     if adversary.plays == {Question.WHAT_WAS_DRAWN}:
         return 0
+    if adversary.reads & LAYERS:
+        return 1 if Question.SAME_PROMPT in adversary.plays else len(ObClip().candidates(PROMPT))
     return 1 if Question.WAS_IT_USED in adversary.plays else RECORDS
 
 
 def _job(adversary: Adversary, folder: Path) -> Job:
     if adversary.reads & ENCRYPTED:
         return _encrypted_job(adversary, folder)
+    if adversary.reads & LAYERS:
+        return _shared_job(adversary, folder)
     if adversary.plays & PROMPTS:
         return _prompt_job(folder)
     return _release_job(adversary, folder)
@@ -247,6 +253,23 @@ def _encrypted_job(adversary: Adversary, folder: Path) -> Job:
     facts = Auxiliary(
         candidates=(prompts,) * GAMES,
         target={"candidates": latents},
+        weights={**target.to_dict(), "open": dataclasses.asdict(target)},
+    )
+    return Job(name="games", views=views, auxiliary=facts, seed=5)
+
+
+def _shared_job(adversary: Adversary, folder: Path) -> Job:
+    """Inputs of layers as all servers of PPIDM see them, on the tiny model."""
+    defense, target = Partition(n=2, steps=1), load("tiny", device="cpu")
+    prompts = ObClip().candidates(PROMPT)
+    sessions = 2 if Question.SAME_PROMPT in adversary.plays else 1
+    games = (
+        [_view(defense, target, seed + GAMES * again, prompts[seed]) for again in range(sessions)]
+        for seed in range(GAMES)
+    )
+    views = Views.of(games, folder / "views")
+    facts = Auxiliary(
+        candidates=(prompts,) * GAMES,
         weights={**target.to_dict(), "open": dataclasses.asdict(target)},
     )
     return Job(name="games", views=views, auxiliary=facts, seed=5)
