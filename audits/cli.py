@@ -140,11 +140,12 @@ def run(
     from .baseline import load
     from .cells import failed
     from .engine import run as start
+    from .folder import default_folder
     from .terminal import Announcer, print_claims, print_findings, progress_bars
 
     if baseline is not None:
         load(baseline)
-    where = out or Path("runs") / f"{'-'.join(scenarios)}-{profile}-{seed}"
+    where = out or default_folder(config)
     with progress_bars(messages) as progress:
         result = start(
             config,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..scenarios.contract import Trials
+from .catalog import name_of
 from .cells import failed, load_cells
 from .config import RunConfig, UsageError
 from .verdict import Finding
@@ -28,6 +29,12 @@ PACKAGES = (
     "scipy",
     "scikit-learn",
 )
+
+
+def default_folder(config: RunConfig) -> Path:
+    """Where a run goes that is not told: `runs/SCENARIOS-PROFILE-SEED`, classes by their names."""
+    names = [name_of("scenario", each) for each in config.scenarios]
+    return Path("runs", "-".join((*names, config.profile, str(config.seed))))
 
 
 class RunFolder:
