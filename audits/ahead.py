@@ -110,6 +110,6 @@ def _arms(every: Iterable[Contest], config: RunConfig) -> Iterator[Unit]:
 
 def _rebuilt(config: RunConfig) -> dict[str, Contest]:
     """The contests of a configuration, as a process builds them that knows nothing else."""
-    from .contest import contests, scenarios_of
+    from .contest import contests, firsts, scenarios_of
 
-    return {each.games: each for each in contests(config, scenarios_of(config))}
+    return firsts(contests(config, scenarios_of(config)))

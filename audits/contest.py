@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -168,10 +168,7 @@ def trials_of(
     told = Failures() if failures is None else failures
     found: dict[str, tuple[Trials, ...]] = {}
     groups: dict[str, dict[str, Contest]] = {}
-    firsts: dict[str, Contest] = {}
-    for each in every:
-        firsts.setdefault(each.games, each)
-    for each in firsts.values():
+    for each in firsts(every).values():
         with told.of(each.games):
             kept = each.kept(config, folder)
             together = getattr(each.scenario, "together", False)
@@ -191,6 +188,14 @@ def trials_of(
         judged = _judged(group, played, own, told)
         for games, trials in judged.items():
             found[games] = group[games].keep(trials, config, folder)
+    return found
+
+
+def firsts(every: Iterable[Contest]) -> dict[str, Contest]:
+    """By games the first contest that needs them: it plays them for all."""
+    found: dict[str, Contest] = {}
+    for each in every:
+        found.setdefault(each.games, each)
     return found
 
 

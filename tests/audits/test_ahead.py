@@ -56,5 +56,23 @@ def test_a_configuration_survives_the_way_there() -> None:
     assert RunConfig.of(CONFIG.to_dict()) == CONFIG
 
 
+def test_games_that_several_claims_rest_on_are_played_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[workers.Unit] = []
+
+    def noted(units: workers.Units, *_: object) -> None:
+        while (unit := units.take()) is not None:
+            asked.append(unit)
+
+    monkeypatch.setattr(ahead, "side_by_side", noted)
+    config = RunConfig(scenarios=("which-prompt",))
+    every = contests(config, config.scenarios)
+    assert len({each.games for each in every}) < len(every)
+    folder = RunFolder.start(tmp_path / "run", config, resume=False)
+    ahead.play_ahead(contest.firsts(every), config, folder, lambda *_: None)
+    assert {games for _, games, _ in asked} == {each.games for each in every}
+
+
 def _group() -> dict[str, contest.Contest]:
-    return {each.games: each for each in contests(CONFIG, CONFIG.scenarios)}
+    return contest.firsts(contests(CONFIG, CONFIG.scenarios))
