@@ -160,7 +160,7 @@ def _each(
     """All jobs in one process; if that fails, each with its control in one of its own."""
     try:
         return play(adversary, jobs)
-    except Exception:
+    except AdversaryError:
         if failed is None:
             raise
     pairs: dict[str, list[Job]] = {}
@@ -170,7 +170,7 @@ def _each(
     for label, pair in pairs.items():
         try:
             found |= play(adversary, pair)
-        except Exception as error:
+        except AdversaryError as error:
             failed(name, label, error)
     return found
 
@@ -206,7 +206,7 @@ def _play(
         }
         (root / "work.json").write_text(json.dumps(work))
         if not sealed:
-            run_jobs(root)
+            _open(root, spec.path)
         elif fork is not None:
             _fork(fork, root, spec.path, _imports(adversary, spec))
         else:
@@ -262,6 +262,13 @@ def _store(job: Job, folder: Path, stored: dict[int, Path]) -> None:
     job.auxiliary.save(folder)
     swap = None if job.swap is None else [int(i) for i in job.swap]
     (folder / "task.json").write_text(json.dumps({"seed": job.seed, "swap": swap}))
+
+
+def _open(root: Path, path: str) -> None:
+    try:
+        run_jobs(root)
+    except Exception as error:  # an adversary is anybody's code, here as in a process of its own
+        raise AdversaryError(f"{path} failed: {type(error).__name__}: {error}") from error
 
 
 def _fork(fork: Prefork, root: Path, path: str, imports: Sequence[str]) -> None:

@@ -213,7 +213,7 @@ def _judged(
     mark = len(told.adversaries)
     try:
         judged = iter(first.scenario.judge(arms, first.adversaries, setting))
-    except Exception:
+    except Exception:  # one defence's games, whatever they do to a judge, are not the others'
         if len(played) == 1 or not told.keeps:
             with told.of(first.games):
                 raise

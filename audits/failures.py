@@ -39,7 +39,7 @@ class Failures:
             yield
         except (UsageError, SpecError, TargetError):
             raise
-        except Exception as error:
+        except Exception as error:  # a stranger's defence or scenario fails in any way it likes
             if not self.keeps:
                 raise
             self.reasons.setdefault(name, self._noted(name, error))

@@ -155,8 +155,32 @@ def test_a_crash_is_an_error_not_a_score(sealed: bool, played: tuple[Played, Set
         auxiliary=Auxiliary(candidates=played[0].games.candidates[:1]),
         seed=1,
     )
-    with pytest.raises((AdversaryError, ZeroDivisionError), match="no luck"):
+    with pytest.raises(AdversaryError, match="no luck"):
         score(cheat("Crash"), [job], sealed=sealed)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_full_disk_is_not_held_against_the_adversary(
+    sealed: bool, played: tuple[Played, Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError("no space left")
+
+    job = Job(
+        name="games",
+        views=played[0].games.views.take([0]),
+        auxiliary=Auxiliary(candidates=played[0].games.candidates[:1]),
+        seed=1,
+    )
+    blamed: list[str] = []
+    monkeypatch.setattr(sealing, "_store", full)
+    with pytest.raises(OSError, match="no space left"):
+        sealing.guess(
+            {"intersection": (Intersection(), [job])},
+            sealed=sealed,
+            failed=lambda who, job, error: blamed.append(who),
+        )
+    assert not blamed
 
 
 def test_needs_that_are_not_granted_are_an_error() -> None:
