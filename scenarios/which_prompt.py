@@ -112,7 +112,7 @@ class WhichPrompt:
         "mentions": 8,
         "published": 0,
     }
-    full_games: int = 20
+    full_games: int = 8
     full_shadow: int = 2
     cheap_games: int = 120
     cheap_shadow: int = 40
