@@ -158,6 +158,7 @@ def execute(
     with transport.connect(defense, target, seeds) as link, meter() as work:
         wire = Wire(link, transcript.append, work)
         output = defense.client(target, secret, wire, derive(seed, "client"))
+        transcript.afterwards = work.take()
     return output, transcript
 
 

@@ -61,6 +61,10 @@ class Transcript:
         coins: Each server's own random seed.
         tap: Message kinds whose payloads are kept; None keeps all. What is not tapped is
             hashed, counted and dropped.
+
+    Attributes:
+        sizes: Bytes of each payload, also of those that were dropped.
+        afterwards: What the client computed after its last message: in no view.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Transcript:
     ) -> None:
         self.public: Json = dict(public or {})
         self.coins: dict[Party, int] = dict(coins or {})
+        self.sizes: list[int] = []
+        self.afterwards: Mapping[str, int] = {}
         self._tap = tap
         self._headers: list[Message] = []
         self._spans: list[tuple[int, int]] = []
@@ -86,6 +92,7 @@ class Transcript:
         """
         if message.number != len(self._headers):
             raise ProtocolError(f"message {message.number} follows {len(self._headers) - 1}")
+        self.sizes.append(len(message.payload))
         if self._tap is not None and message.kind not in self._tap:
             digest = hashlib.sha256(message.payload).hexdigest()
             message = replace(message, payload=b"", digest=digest)
@@ -96,6 +103,11 @@ class Transcript:
 
     def __len__(self) -> int:
         return len(self._headers)
+
+    @property
+    def headers(self) -> tuple[Message, ...]:
+        """Every message without its payload."""
+        return tuple(self._headers)
 
     def __iter__(self) -> Iterator[Message]:
         for head, (start, length) in zip(self._headers, self._spans, strict=True):

@@ -30,7 +30,7 @@ from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import CLIENT, Party
 from ..targets.pipeline import BUILT_IN
-from . import likeness
+from . import costs, likeness
 from .asking import ask
 from .contract import Setting, Trials
 from .games import Secret, slug, threads_for
@@ -159,8 +159,11 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         ends: list[Latents] = []
+        tally = costs.Tally()
         with threads_for(target, BUILT_IN):
-            Views.of(_views(arm, secrets, coalition, setting, ends, tap), folder / "game.views")
+            played = _views(arm, secrets, coalition, setting, ends, tally, tap)
+            Views.of(played, folder / "game.views")
+        tally.keep(folder)
         _replace(folder / "latents.npz", np.concatenate(ends))
     with np.load(folder / "latents.npz", allow_pickle=False) as stored:
         latents = stored["latents"]
@@ -172,7 +175,11 @@ def play(
         target=None,
         views=views,
         weights={**target.to_dict(), "open": dataclasses.asdict(target)},
-        facts={**_facts(arm, setting), "encrypted": encrypted_share(views)},
+        facts={
+            **_facts(arm, setting),
+            "cost": costs.kept(folder),
+            "encrypted": encrypted_share(views),
+        },
     )
 
 
@@ -199,6 +206,7 @@ def _views(
     coalition: frozenset[Party],
     setting: Setting,
     ends: list[Latents],
+    tally: costs.Tally,
     tap: frozenset[str] | None,
 ) -> Iterator[list[View]]:
     target = setting.target(arm.model)
@@ -207,6 +215,7 @@ def _views(
         for session in range(arm.sessions):
             seed = seed_of(arm, setting, game, session)
             output, transcript = execute(arm.defense, target, secret.asked(session), seed, tap=tap)
+            tally.add(transcript)
             views.append(transcript.view(coalition))
             transcript.close()
             if session == 0:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import Party
 from ..targets.pipeline import Target
+from . import costs
 from .asking import ask
 from .contract import Arm, NamedArm, Setting, Trials, derangement
 from .pictures import Gallery
@@ -127,6 +128,7 @@ def play(
         with threads_for(target):
             referee.views("game", hidden)
             referee.views("shadow", shadow)
+        referee.tally.keep(folder)
         partial = folder / "partial.json"
         partial.write_text(json.dumps(list(referee.images)))
         os.replace(partial, folder / "done.json")
@@ -146,6 +148,7 @@ def play(
             "timed": arm.timed,
             "sealed": setting.sealed,
             "images": images,
+            "cost": costs.kept(folder),
             "control_of": arm.control_of,
             "prior": arm.prior,
             "best_guess": _best_guess(hidden),
@@ -217,6 +220,7 @@ class _Referee:
     folder: Path
     tap: frozenset[str]
     images: tuple[str, ...] = ()
+    tally: costs.Tally = field(default_factory=costs.Tally)
 
     def views(self, purpose: str, hidden: Sequence[Secret]) -> None:
         path = self.folder / f"{purpose}.views"
@@ -252,6 +256,7 @@ class _Referee:
 
     def _session(self, real: str, seed: int) -> tuple[Output, View]:
         output, transcript = execute(self.arm.defense, self.target, real, seed, tap=self.tap)
+        self.tally.add(transcript)
         view = transcript.view(self.coalition)
         transcript.close()
         return output, view

@@ -43,7 +43,7 @@ def measures_of(parameters: Mapping[str, Any], steps: int) -> tuple[dict[str, An
     """
     degree, primes = int(parameters["degree"]), len(parameters["modulus_bits"])
     size = ciphertext_bytes(degree, primes)
-    return (
+    found: tuple[dict[str, Any], ...] = (
         {"name": "ciphertext, not compressed", "value": size / 1e3, "unit": "kB"},
         {
             "name": "encoded plaintext",
@@ -63,6 +63,7 @@ def measures_of(parameters: Mapping[str, Any], steps: int) -> tuple[dict[str, An
             "statistical security [bits]": STATISTICAL,
         },
     )
+    return tuple({**each, "cost": True} for each in found)
 
 
 def milliseconds(degree: int, modulus_bits: Sequence[int], *, repeats: int = 9) -> dict[str, float]:

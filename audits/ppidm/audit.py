@@ -111,9 +111,11 @@ def _offload(case: Case, claim: Offload, *, alpha: float, resolution: float) -> 
         "served": macs.served,
         "in the modules named": macs.named,
     }
-    own = dict.fromkeys(
-        each.facts["offload_share"] for each in case.trials if "offload_share" in each.facts
-    )
+    own = {
+        each.facts["offload_share"]: each.facts.get("preset")
+        for each in case.trials
+        if "offload_share" in each.facts
+    }
     return Finding(
         **{**case.finding_fields(), "exact": (counted,)},
         verdict=Verdict.NOT_REFUTED if held else Verdict.REFUTED,
@@ -132,7 +134,13 @@ def _offload(case: Case, claim: Offload, *, alpha: float, resolution: float) -> 
         n=0,
         rows=(),
         measures=tuple(
-            {"name": "offload share of the model under test", "estimate": each} for each in own
+            {
+                "name": "share of multiply-accumulates that servers compute, model under test",
+                "estimate": each,
+                "preset": layers,
+                "cost": True,
+            }
+            for each, layers in own.items()
         ),
     )
 

@@ -22,7 +22,7 @@ ROW_HEAD = (
 MEASURE_HEAD = ("measure", "where", "value", "interval", "p", "games", "detectable", "ceiling", "")
 _MEASURE_KEYS = (
     *("name", "arm", "adversary", "estimate", "value", "interval", "p_value", "n"),
-    *("detectable", "ceiling", "unit", "reason", "along"),
+    *("detectable", "ceiling", "unit", "reason", "along", "cost"),
 )
 
 
@@ -71,7 +71,8 @@ class Card:
         expectation: For a control: whether it came out as expected.
         strongest: Its estimate and interval in one line.
         lines: Every adversary in every arm, worst first.
-        measures: Further measures under `MEASURE_HEAD`.
+        measures: Further measures under `MEASURE_HEAD`, without empty columns.
+        costs: Measures of what the defence costs, under all of `MEASURE_HEAD`.
         controls: Name, expected, observed, holds.
         arms: Facts of the arms.
         exact: Exact arguments.
@@ -89,6 +90,7 @@ class Card:
     strongest: str
     lines: tuple[Line, ...]
     measures: Grid
+    costs: Grid
     controls: tuple[tuple[str, str, str, bool], ...]
     arms: Grid
     exact: tuple[Exact, ...]
@@ -174,7 +176,8 @@ def card(finding: Finding, number: int, folder: Path) -> Card:
         expectation=_expectation(finding),
         strongest=_strongest(finding),
         lines=tuple(_line(row) for row in rows_worst_first(finding.rows)),
-        measures=filled(Grid(head=MEASURE_HEAD, body=tuple(map(_measure, finding.measures)))),
+        measures=filled(_grid(r for r in finding.measures if not r.get("cost"))),
+        costs=_grid(r for r in finding.measures if r.get("cost")),
         controls=tuple((c.name, c.expected, c.observed, c.holds) for c in finding.controls),
         arms=arms(finding.rows),
         exact=_merged(map(_exact, finding.exact)),
@@ -241,6 +244,10 @@ def _swapped(swapped: Mapping[str, Any]) -> str:
     verdict = "prior" if swapped.get("holds") else "ABOVE PRIOR"
     won = f"{text(swapped['wins'])}/{text(swapped.get('n'))}, " if "wins" in swapped else ""
     return f"{verdict}: {won}p {formats.p_value(swapped.get('p_value'))}"
+
+
+def _grid(records: Iterable[Mapping[str, Any]]) -> Grid:
+    return Grid(head=MEASURE_HEAD, body=tuple(map(_measure, records)))
 
 
 def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:

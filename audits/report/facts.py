@@ -80,12 +80,13 @@ def models(findings: Iterable[Finding]) -> tuple[Mapping[str, Any], ...]:
 
 
 def arms(rows: Sequence[Row]) -> Grid:
-    """The facts of every arm: one line a fact, one column an arm."""
+    """The facts of every arm, but what it costs: one line a fact, one column an arm."""
     games: dict[str, Mapping[str, Any]] = {}
     for row in rows:
         games.setdefault(row.arm, {"games": row.n} | _ranged(row.games))
+    elsewhere = {"images": None, "cost": None}
     columns = {
-        arm: {f.label: f.text for f in facts(without_models({**values, "images": None}))}
+        arm: {f.label: f.text for f in facts(without_models({**values, **elsewhere}))}
         for arm, values in games.items()
     }
     labels = dict.fromkeys(label for column in columns.values() for label in column)

@@ -56,6 +56,27 @@ def level(value: float | None) -> str:
     return _special(value) or f"{value:.3g}"
 
 
+def number(value: float) -> str:
+    """A count, or a mean of counts.
+
+    >>> number(2), number(2.5), number(48211.4)
+    ('2', '2.5', '48,211')
+    """
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def size(value: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> size(312), size(48_211), size(1_250_000)
+    ('312 B', '48.2 kB', '1.25 MB')
+    """
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:.3g} B"
+
+
 def seconds(value: float) -> str:
     """A duration as a person says it.
 

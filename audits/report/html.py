@@ -9,6 +9,7 @@ from typing import Any
 from ..verdict import Verdict
 from . import words
 from .cards import ROW_HEAD, Card
+from .costs import COUNTED
 from .curves import NARROW as NARROW_CURVES
 from .curves import WIDE as WIDE_CURVES
 from .curves import curve_figure, curves
@@ -93,6 +94,7 @@ def to_html(page: Page) -> str:
         image=image,
         words=_vocabulary(),
         row_head=ROW_HEAD,
+        counted=COUNTED,
         verdicts=tuple(Verdict),
         symbols=SYMBOLS,
         tones=TONES,

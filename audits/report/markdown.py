@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from ..verdict import Verdict
 from . import words
 from .cards import ROW_HEAD, Card, Line
+from .costs import COUNTED, Cost
 from .facts import Fact, Grid
 from .page import Page
 from .threats import Threat
@@ -22,7 +23,7 @@ def to_markdown(page: Page) -> str:
     lines = [*_banner(page), *_threats(page.threats), *_overview(page.cards)]
     for card in page.cards:
         lines += _card(card)
-    lines += [*_reading(), *_run(page)]
+    lines += [*_costs(page.costs), *_reading(), *_run(page)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -128,6 +129,15 @@ def _artifacts(card: Card) -> list[str]:
         else:
             lines.append(f"- [{caption}](<{path}>)")
     return [*lines, ""] if lines else []
+
+
+def _costs(costs: Sequence[Cost]) -> list[str]:
+    lines = ["## What each defence costs", "", escape(COUNTED), ""] if costs else []
+    for cost in costs:
+        lines += [f"### {escape(cost.name)} ({escape(cost.defense)})", ""]
+        for grid in (cost.executions, cost.further):
+            lines += table(grid) if grid.body else []
+    return lines
 
 
 def _reading() -> list[str]:

@@ -11,6 +11,7 @@ from ..cells import load_cells
 from ..verdict import Finding, Verdict
 from . import formats, words
 from .cards import Card, card
+from .costs import Cost, costs
 from .facts import Fact, fact, facts, models, text
 from .order import worst, worst_first
 from .pairs import Overview, overview
@@ -30,6 +31,7 @@ class Page:
         threats: One per game and threat model.
         overview: The matrix, and what its cells open to.
         cards: Findings, worst first.
+        costs: Of each defence, where they were counted.
         run: How the run was made.
         alphas: Alpha of each claim.
         versions: Software.
@@ -43,6 +45,7 @@ class Page:
     threats: tuple[Threat, ...]
     overview: Overview
     cards: tuple[Card, ...]
+    costs: tuple[Cost, ...]
     run: tuple[Fact, ...]
     alphas: tuple[tuple[str, str], ...]
     versions: tuple[Fact, ...]
@@ -83,6 +86,7 @@ def load_page(folder: str | Path) -> Page:
         threats=threats(cards),
         overview=overview(cards, load_cells(folder), run),
         cards=cards,
+        costs=costs(cards),
         run=_run_facts(run, findings),
         alphas=tuple((str(k), formats.level(v)) for k, v in _mapping(split).items()),
         versions=facts(_mapping(versions)),

@@ -159,7 +159,7 @@ def overview(cards: Sequence[Card], cells: Sequence[Cell], run: Mapping[str, Any
     """Sort findings and cells into the matrix; findings without cells stand for themselves."""
     groups: dict[tuple[str, str], list[Card]] = {}
     for card in cards:
-        groups.setdefault(_place(card.finding), []).append(card)
+        groups.setdefault(place(card.finding), []).append(card)
     kept = list(cells) or list(_cells(cards))
     for cell in kept:
         if cell.adversary is not None:
@@ -180,7 +180,8 @@ def overview(cards: Sequence[Card], cells: Sequence[Cell], run: Mapping[str, Any
     )
 
 
-def _place(finding: Finding) -> tuple[str, str]:
+def place(finding: Finding) -> tuple[str, str]:
+    """Ids of its scenario and of its defence."""
     scenario, _, rest = finding.id.partition("/")
     return scenario, rest.partition("/")[0] or str(finding.defense.get("name", scenario))
 
@@ -192,7 +193,7 @@ def _cells(cards: Iterable[Card]) -> Iterable[Cell]:
         usual = tuple(map(str, card.finding.threat_model.get("coalition", ())))
         for row in card.finding.rows:
             who = tuple(map(str, row.games.get("coalition", usual)))
-            key = (*_place(card.finding), row.adversary, who)
+            key = (*place(card.finding), row.adversary, who)
             findings = found.setdefault(key, [])
             if card.finding not in findings:
                 findings.append(card.finding)
