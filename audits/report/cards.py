@@ -11,7 +11,6 @@ from typing import Any
 from ..verdict import Finding, Role, Row, Verdict
 from . import formats, words
 from .facts import NOTHING, Fact, Grid, arms, fact, facts, filled, text, without_models
-from .membership import Sides, scores_by_arm
 from .order import rows_worst_first
 from .read import Artifact, load_artifact
 
@@ -78,7 +77,7 @@ class Card:
         exact: Exact arguments.
         artifacts: Files.
         provenance: Models, versions, seed.
-        scores: Arms of a membership game, each with the scores of every attack.
+        folder: The run folder, in which the scores of its games may be.
     """
 
     finding: Finding
@@ -96,7 +95,7 @@ class Card:
     exact: tuple[Exact, ...]
     artifacts: tuple[Artifact, ...]
     provenance: tuple[Fact, ...]
-    scores: tuple[tuple[str, Sides], ...] = ()
+    folder: Path
 
     @property
     def anchor(self) -> str:
@@ -183,7 +182,7 @@ def card(finding: Finding, number: int, folder: Path) -> Card:
         exact=_merged(map(_exact, finding.exact)),
         artifacts=tuple(load_artifact(folder, entry) for entry in finding.artifacts),
         provenance=facts(without_models({**finding.provenance, "versions": None})),
-        scores=scores_by_arm(folder, finding),
+        folder=folder,
     )
 
 

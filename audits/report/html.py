@@ -19,7 +19,7 @@ from .epsilon import epsilon_figure
 from .flow import flow
 from .forest import NARROW, WIDE, forest
 from .grid import SYMBOLS, TONES
-from .membership import roc_figures
+from .membership import allowed, roc_figures, scores_by_arm
 from .page import Page
 from .pairs import Pair
 from .read import Artifact
@@ -65,9 +65,14 @@ def to_html(page: Page) -> str:
 
     def drawn_rates(card: Card) -> tuple[tuple[str, Markup], ...]:
         return tuple(
-            (arm, Markup("".join(roc_figures(sides, alpha=card.finding.alpha, name=name))))
-            for number, (arm, sides) in enumerate(card.scores)
-            for name in (f"{card.anchor}-roc-{number}",)
+            (arm, Markup(drawn))
+            for number, (arm, sides) in enumerate(scores_by_arm(card.folder, card.finding))
+            for drawn in roc_figures(
+                sides,
+                alpha=card.finding.alpha,
+                name=f"{card.anchor}-roc-{number}",
+                limit=allowed(card.finding, arm),
+            )
         )
 
     def drawn_flow(pair: Pair) -> Markup:

@@ -1,10 +1,11 @@
-"""ROC curves of the attacks on a trained model, from the scores in the run folder."""
+"""ROC curves of attacks on what was used: a training, a release. From scores in the run folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,13 +19,16 @@ Floats: TypeAlias = "npt.NDArray[np.float64]"
 Sides: TypeAlias = Mapping[str, tuple["Floats", "Floats"]]
 """Attack to scores of members and of others."""
 
+CLAIMS = ("MembershipArea", "MembershipRate", "TrainingPrivacy", "DifferentialPrivacy")
+"""Types of claims in whose games something was used or was not."""
+
 TOGETHER = 6
 """Curves of one drawing: as many as there are ways to dash a line."""
 
 
 def scores_by_arm(folder: Path, finding: Finding) -> tuple[tuple[str, Sides], ...]:
-    """What a page draws of a finding about areas; nothing for other claims."""
-    if finding.claim.get("type") != "MembershipArea":
+    """What a page draws of a finding about membership; nothing for other claims."""
+    if finding.claim.get("type") not in CLAIMS:
         return ()
     prefix = "-".join(finding.id.split("/")[:2])
     arms = dict.fromkeys(row.arm for row in finding.rows)
@@ -32,13 +36,34 @@ def scores_by_arm(folder: Path, finding: Finding) -> tuple[tuple[str, Sides], ..
     return tuple((arm, sides) for arm, sides in found if sides)
 
 
-def roc_figures(sides: Sides, *, alpha: float, name: str) -> Iterator[str]:
+def allowed(finding: Finding, arm: str) -> Callable[[float], float] | None:
+    """The largest TPR at an FPR that a claim of differential privacy leaves to any attack.
+
+    None where the claim is another one, or the two worlds of the arm differ in several records.
+
+    References:
+        Kairouz, Oh, Viswanath (2015), Theorem 2.4, https://arxiv.org/abs/1311.0776.
+    """
+    epsilon, delta = finding.claim.get("epsilon"), finding.claim.get("delta")
+    single = any(row.arm == arm and row.games.get("group") == 1 for row in finding.rows)
+    if finding.claim.get("type") != "DifferentialPrivacy" or not single:
+        return None
+    if not isinstance(epsilon, int | float) or not isinstance(delta, int | float):
+        return None
+    more, less = math.exp(epsilon), math.exp(-epsilon)
+    return lambda fpr: max(0.0, min(1.0, more * fpr + delta, 1 - less * (1 - delta - fpr)))
+
+
+def roc_figures(
+    sides: Sides, *, alpha: float, name: str, limit: Callable[[float], float] | None = None
+) -> Iterator[str]:
     """Drawings of a few curves each, the attacks that find most at an FPR of 1 % first.
 
     Args:
         sides: Of one arm.
         alpha: Of the band.
         name: Unique within the page.
+        limit: Largest TPR that the claim allows, by FPR.
     """
     import numpy as np
 
@@ -51,7 +76,7 @@ def roc_figures(sides: Sides, *, alpha: float, name: str) -> Iterator[str]:
     order = sorted(sides, key=found, reverse=True)
     for start in range(0, len(order), TOGETHER):
         part = {who: sides[who] for who in order[start : start + TOGETHER]}
-        yield roc_figure(part, alpha=alpha, name=f"{name}-{start}")
+        yield roc_figure(part, alpha=alpha, name=f"{name}-{start}", limit=limit)
 
 
 def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Floats]]:
@@ -59,8 +84,6 @@ def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Fl
 
     A file that is not what the run wrote is not read.
     """
-    import numpy as np
-
     for path in sorted(trials.glob(f"{prefix}-*.json")):
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         arrays = path.with_suffix(".npz")
@@ -68,6 +91,8 @@ def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Fl
             continue
         if hashlib.sha256(arrays.read_bytes()).hexdigest() != stored.get("sha256"):
             continue
+        import numpy as np
+
         with np.load(arrays, allow_pickle=False) as found:
             return _sides(dict(found))
     return {}
@@ -79,5 +104,5 @@ def _sides(arrays: dict[str, Any]) -> dict[str, tuple[Floats, Floats]]:
     return {
         who: (table[used, 0], table[~used, 0])
         for who, table in scores.items()
-        if table.shape[1] == 1
+        if table.shape[1] == 1 and 0 < used.sum() < len(used)
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,11 @@ def curve_of(members: npt.ArrayLike, non_members: npt.ArrayLike) -> tuple[Floats
 
 
 def roc_figure(
-    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], *, alpha: float, name: str
+    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    *,
+    alpha: float,
+    name: str,
+    limit: Callable[[float], float] | None = None,
 ) -> str:
     """Draw curves, the pointwise Clopper-Pearson band of the first, and what n resolves.
 
@@ -46,6 +50,7 @@ def roc_figure(
         curves: Attack to scores of members and of non-members.
         alpha: Of the band.
         name: Unique within the page.
+        limit: Largest true-positive rate that a claim allows, by false-positive rate.
     """
     drawn = {who: curve_of(*scores) for who, scores in curves.items()}
     sizes = [np.size(outside) for _, outside in curves.values()]
@@ -56,6 +61,8 @@ def roc_figure(
     for number, (who, (fpr, tpr)) in enumerate(drawn.items()):
         children.append(_trace(fpr, tpr, DASHES[number % len(DASHES)]))
         children += _key(number, who)
+    if limit is not None:
+        children += _limit(limit, len(drawn))
     spoken = "; ".join(
         f"{who}: TPR {at(fpr, tpr, 0.01):.3g} at FPR 1 %" for who, (fpr, tpr) in drawn.items()
     )
@@ -63,11 +70,15 @@ def roc_figure(
         children,
         name=name,
         width=WIDTH,
-        height=HEIGHT + 18 * len(drawn),
+        height=HEIGHT + 18 * (len(drawn) + (limit is not None)),
         title="ROC on log-log axes",
-        description=f"{spoken}. FPR below {smallest:.2g} is beyond these games.",
+        description=f"{spoken}. {_spoken(limit)}FPR below {smallest:.2g} is beyond these games.",
         class_="roc",
     )
+
+
+def _spoken(limit: Callable[[float], float] | None) -> str:
+    return f"The claim allows {limit(0.01):.3g} at FPR 1 %. " if limit is not None else ""
 
 
 def at(fpr: Floats, tpr: Floats, allowed: float) -> float:
@@ -129,6 +140,17 @@ def _band(curve: tuple[Floats, Floats], members: int, alpha: float) -> str:
         upper.append(f"{_x(rate):.1f} {_y(high):.1f}")
         lower.append(f"{_x(rate):.1f} {_y(low):.1f}")
     return svg.path(f"M{'L'.join([*upper, *reversed(lower)])}Z", "band")
+
+
+def _limit(limit: Callable[[float], float], number: int) -> Sequence[str]:
+    rates = [float(rate) for rate in np.geomspace(LEAST, 1, STEPS)]
+    corners = "L".join(f"{_x(rate):.1f} {_y(limit(rate)):.1f}" for rate in rates)
+    y = BOTTOM + 56 + 18 * number
+    return (
+        svg.path(f"M{corners}", "limit"),
+        svg.element("path", d=f"M{LEFT:g} {y:g}h34", class_="limit"),
+        svg.label(LEFT + 42, y + 4, "most that the claim allows", "name limit-text"),
+    )
 
 
 def _key(number: int, who: str) -> Sequence[str]:
