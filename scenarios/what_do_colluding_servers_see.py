@@ -108,13 +108,13 @@ class WhatDoColludingServersSee:
         games = self.games * (FINE if full else 1)
         if not hasattr(defense, "preset"):
             return (self._plain(config, games),)
-        arms = list(self._under(config, games, measured=False))
+        arms = list(self._under(config, games, full=full))
         arms += self._linked(config, self.pairs * (FINE if full else 1))
         for preset in PRESETS:
             if preset != defense.preset and (full or self.few):
                 some = games if full else max(2, self.few)
                 own = replace(config, preset=preset)
-                arms += self._under(own, some, measured=not full)
+                arms += self._under(own, some, full=full, measured=not full)
                 arms += self._linked(own, self.pairs * FINE) if full else ()
         return tuple(arms)
 
@@ -130,14 +130,19 @@ class WhatDoColludingServersSee:
             pairs=PAIRS,
         )
 
-    def _under(self, defense: Any, games: int, *, measured: bool) -> Iterator[CoalitionArm]:
-        """Coalitions under one preset: the executions first, early looks last."""
+    def _under(
+        self, defense: Any, games: int, *, full: bool, measured: bool = False
+    ) -> Iterator[CoalitionArm]:
+        """Coalitions under one preset: the executions first, early looks last.
+
+        What is measured only is so for the smallest coalition and the largest.
+        """
         n, base = defense.n, self._plain(defense, games)
-        for size in range(n, 0, -1):
+        for size in sorted({n, 1}, reverse=True) if measured else range(n, 0, -1):
             yield _arm(base, defense.servers[n - size :], measured=measured)
         if measured:
             return
-        for members in _others(defense):
+        for members in _others(defense, all_but_one=full or defense.share == "real"):
             # What one server sees is judged; of larger coalitions the best is shown.
             judged = defense.share == "real" or len(members) == 1
             which = f"({', '.join(party.rpartition('/')[2] for party in members)})"
@@ -217,14 +222,14 @@ class WhatDoColludingServersSee:
         return (recovered(defense, setting),) if defense.share == "ring" else ()
 
 
-def _others(defense: Any) -> Iterator[tuple[Party, ...]]:
-    """Coalitions of one, and of all but one, that differ from the last servers.
+def _others(defense: Any, *, all_but_one: bool) -> Iterator[tuple[Party, ...]]:
+    """Coalitions of one, and where asked for of all but one, that differ from the last servers.
 
     In mode `ring` none does: all are alike. In mode `real` those do that lack the last server, who
     has no mask but the rest. In mode `partition` no two are alike.
     """
     n, servers = defense.n, defense.servers
-    for size in sorted({1, n - 1}) if defense.share != "ring" else ():
+    for size in sorted({1, n - 1} if all_but_one else {1}) if defense.share != "ring" else ():
         if defense.share == "real":
             yield servers[:size]
         else:

@@ -168,8 +168,9 @@ def test_presets_sizes_and_early_looks_are_all_there() -> None:
     assert len({arm.name for arm in arms}) == len(arms)
     for preset in ("all_linear", "up_blocks", "conv_and_self_attention"):
         mine = [arm for arm in arms if arm.defense.preset == preset and not arm.seen]
-        assert {len(arm.members) for arm in mine} == {1, 2, 3, 4}
-        assert all(arm.measured == (preset != "all_linear") for arm in mine)
+        own = preset == "all_linear"
+        assert {len(arm.members) for arm in mine} == ({1, 2, 3, 4} if own else {1, 4})
+        assert all(arm.measured != own for arm in mine)
     assert {(len(arm.members), arm.seen) for arm in arms if arm.seen} == {
         (size, seen) for size in (3, 4) for seen in (1, 2)
     }
@@ -179,8 +180,12 @@ def test_presets_sizes_and_early_looks_are_all_there() -> None:
     assert {arm.members for arm in single if len(arm.members) == 1} == {
         (party,) for party in Partition().servers
     }
-    full = scenario.arms(RealShares(), "full")
-    assert all(not arm.measured for arm in full if not getattr(arm, "seen", 0))
+    full = [arm for arm in scenario.arms(Partition(), "full") if isinstance(arm, CoalitionArm)]
+    assert all(not arm.measured for arm in full if not arm.seen and len(arm.members) != 3)
+    for preset in ("all_linear", "up_blocks", "conv_and_self_attention"):
+        mine = {arm.members for arm in full if arm.defense.preset == preset}
+        assert {len(members) for members in mine} == {1, 2, 3, 4}
+        assert sum(len(members) == 3 for members in mine) == 4
 
 
 def test_everybody_together_has_the_picture_and_partition_rises_to_it(
