@@ -222,6 +222,9 @@ def report(
     problems_only: Annotated[
         bool, typer.Option("--problems-only", help="sarif: leave out what passes.")
     ] = False,
+    docs_url: Annotated[
+        str | None, typer.Option(help="sarif: where this documentation stands, for help links.")
+    ] = None,
 ) -> None:
     """Turn a run folder into a page that a person opens, or a file that another program reads."""
     from .report import render
@@ -229,7 +232,11 @@ def report(
 
     try:
         chosen = choices(
-            folder, location=sarif_location, baseline=baseline, problems_only=problems_only
+            folder,
+            location=sarif_location,
+            baseline=baseline,
+            problems_only=problems_only,
+            docs=docs_url,
         )
         for name in formats.split(","):
             records.print(str(render(folder, name.strip(), chosen)), soft_wrap=True)

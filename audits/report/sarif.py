@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..cells import Cell, CellStatus, load_cells
 from ..verdict import Finding, Role, Verdict
@@ -49,12 +49,14 @@ class Choices:
         states: Id of a claim to what became of it since a baseline, a key of `STATES`; empty
             without one.
         problems_only: Leave out what passes: some services show every result as an alert.
+        docs: Address at which the documentation stands, for `helpUri`.
         root: Folder that paths are relative to.
     """
 
     location: Location | None = None
     states: Mapping[str, str] = field(default_factory=dict)
     problems_only: bool = False
+    docs: str | None = None
     root: Path = field(default_factory=Path)
 
     def where(self, defense: Mapping[str, Any], typed: object) -> Location:
@@ -80,7 +82,7 @@ def to_sarif(folder: Path, page: Page, choices: Choices | None = None) -> str:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": _driver(run, rules)},
+                "tool": {"driver": _driver(run, rules, chosen.docs)},
                 "automationDetails": {"id": f"latentleak/{_scenarios(page)}/"},
                 "invocations": [_invocation(run, cells)],
                 "columnKind": "unicodeCodePoints",
@@ -92,13 +94,22 @@ def to_sarif(folder: Path, page: Page, choices: Choices | None = None) -> str:
 
 
 def choices(
-    folder: Path, *, location: str | None, baseline: Path | None, problems_only: bool
+    folder: Path,
+    *,
+    location: str | None,
+    baseline: Path | None,
+    problems_only: bool,
+    docs: str | None = None,
 ) -> Choices:
     """What a command line says; a baseline is held against the run by paired tests.
 
     Raises:
-        ValueError: The location cannot be read, or the baseline.
+        ValueError: The location cannot be read, or the baseline; or `docs` is no address.
     """
+    if docs is not None:
+        parts = urlsplit(docs)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ValueError(f"--docs-url {docs!r} must be an address such as https://host/docs")
     found: Mapping[str, str] = {}
     if baseline is not None:
         from ..compare import states
@@ -108,6 +119,7 @@ def choices(
         location=None if location is None else parse(location),
         states=found,
         problems_only=problems_only,
+        docs=docs,
     )
 
 
@@ -185,20 +197,21 @@ def _located(where: Location, name: str) -> dict[str, Any]:
     }
 
 
-def _driver(run: Mapping[str, Any], rules: Sequence[Rule]) -> dict[str, Any]:
+def _driver(run: Mapping[str, Any], rules: Sequence[Rule], docs: str | None) -> dict[str, Any]:
     version = run.get("versions", {}).get("latentleak")
-    driver: dict[str, Any] = {"name": "LatentLeak", "rules": list(map(_descriptor, rules))}
+    described = [_descriptor(rule, docs) for rule in rules]
+    driver: dict[str, Any] = {"name": "LatentLeak", "rules": described}
     return driver | ({"semanticVersion": version} if version else {})
 
 
-def _descriptor(rule: Rule) -> dict[str, Any]:
+def _descriptor(rule: Rule, docs: str | None) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": rule.name,
         "shortDescription": {"text": rule.title[:1].upper() + rule.title[1:] + "."},
         "fullDescription": {"text": rule.means},
         "help": {"text": rule.fix, "markdown": rule.page()},
-        "helpUri": rule.uri,
+        "helpUri": rule.uri(docs),
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["privacy"], "precision": "very-high"},
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..verdict import Finding, Role
 
 ELSEWHERE = "urn:latentleak:rules"
-"""Where pages are, if the package does not say where its documentation stands."""
+"""What pages are called, where nobody says at which address the documentation stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,14 @@ class Rule:
     fix: str
     look: str
 
-    @property
-    def uri(self) -> str:
-        """Of its page."""
-        base = documentation()
-        return f"{base}/{self.id}" if base == ELSEWHERE else f"{base}/{self.id}.html"
+    def uri(self, site: str | None = None) -> str:
+        """Of its page on the site of the documentation; a name without address if none is known.
+
+        Args:
+            site: Address of the site; that of the package's own metadata if not given.
+        """
+        base = site or documentation()
+        return f"{base.rstrip('/')}/rules/{self.id}.html" if base else f"{ELSEWHERE}/{self.id}"
 
     def page(self) -> str:
         """Its page in Markdown."""
@@ -299,13 +302,13 @@ def rule_of(finding: Finding) -> Rule:
     return BY_ID[_BY_TYPE.get(kind, "LL-CLAIM")]
 
 
-def documentation() -> str:
-    """Address of the folder of pages, from the package's own metadata."""
+def documentation() -> str | None:
+    """Address of the documentation, from the package's own metadata; None if it names none."""
     for entry in metadata("latentleak").get_all("Project-URL") or ():
         label, _, address = entry.partition(", ")
         if label.lower() == "documentation":
-            return f"{address.rstrip('/')}/rules"
-    return ELSEWHERE
+            return address
+    return None
 
 
 def main(folder: str) -> None:

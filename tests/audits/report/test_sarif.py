@@ -15,7 +15,7 @@ from sarif import loader
 
 from latentleak.audits.cells import Cell, CellStatus, write_cells
 from latentleak.audits.report import render
-from latentleak.audits.report.sarif import Choices, fingerprint
+from latentleak.audits.report.sarif import Choices, choices, fingerprint
 from latentleak.audits.report.sarif_location import Location, of_defense, parse
 from latentleak.audits.report.sarif_rules import RULES, rule_of
 from latentleak.audits.verdict import Finding, Verdict
@@ -85,8 +85,32 @@ def test_rules_are_those_of_the_results(full: Path) -> None:
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
     assert {r["id"] for r in rules} == {"LL-OB-CANDIDATE", "LL-OB-TIME", "LL-CONTROL"}
-    assert all(r["helpUri"].removesuffix(".html").endswith(f"/{r['id']}") for r in rules)
+    assert all(r["helpUri"] == f"urn:latentleak:rules/{r['id']}" for r in rules)
     assert all(f"# {r['id']}" in r["help"]["markdown"] for r in rules)
+
+
+@pytest.mark.parametrize("site", ["https://host/docs", "https://host/docs/"])
+def test_help_leads_to_the_site_that_is_named(full: Path, site: str) -> None:
+    chosen = choices(full, location=None, baseline=None, problems_only=False, docs=site)
+    rules = _log(full, chosen)["runs"][0]["tool"]["driver"]["rules"]
+    assert rules
+    for rule in rules:
+        assert rule["helpUri"] == f"https://host/docs/rules/{rule['id']}.html"
+
+
+@pytest.mark.parametrize(
+    "site", ["docs", "host/docs", "file:///docs", "https:///docs", "https://h?x"]
+)
+def test_an_address_that_leads_nowhere_is_an_error(full: Path, site: str) -> None:
+    with pytest.raises(ValueError, match="--docs-url"):
+        choices(full, location=None, baseline=None, problems_only=False, docs=site)
+
+
+def test_the_site_that_is_built_has_a_page_where_help_leads() -> None:
+    """Pages are files of `docs/rules`, and the site writes them as `rules/ID.html`."""
+    docs = Path(__file__).parents[3] / "docs"
+    assert "use_directory_urls: false" in (docs.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    assert all((docs / "rules" / f"{rule.id}.md").is_file() for rule in RULES)
 
 
 def test_failed_cells_are_notifications(full: Path) -> None:
