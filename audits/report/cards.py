@@ -21,7 +21,7 @@ ROW_HEAD = (
 MEASURE_HEAD = ("measure", "where", "value", "interval", "p", "games", "detectable", "ceiling", "")
 _MEASURE_KEYS = (
     *("name", "arm", "adversary", "estimate", "value", "interval", "p_value", "n"),
-    *("detectable", "ceiling", "unit", "reason", "along", "cost"),
+    *("detectable", "ceiling", "unit", "reason", "along"),
 )
 
 
@@ -70,8 +70,7 @@ class Card:
         expectation: For a control: whether it came out as expected.
         strongest: Its estimate and interval in one line.
         lines: Every adversary in every arm, worst first.
-        measures: Further measures under `MEASURE_HEAD`, without empty columns.
-        costs: Measures of what the defence costs, under all of `MEASURE_HEAD`.
+        measures: Further measures under `MEASURE_HEAD`, but costs.
         controls: Name, expected, observed, holds.
         arms: Facts of the arms.
         exact: Exact arguments.
@@ -89,7 +88,6 @@ class Card:
     strongest: str
     lines: tuple[Line, ...]
     measures: Grid
-    costs: Grid
     controls: tuple[tuple[str, str, str, bool], ...]
     arms: Grid
     exact: tuple[Exact, ...]
@@ -166,6 +164,7 @@ class Card:
 def card(finding: Finding, number: int, folder: Path) -> Card:
     """Prepare one finding; reads its artifacts from `folder`."""
     defense = finding.defense
+    beside = (record for record in finding.measures if not record.get("cost"))
     return Card(
         finding=finding,
         number=number,
@@ -175,8 +174,7 @@ def card(finding: Finding, number: int, folder: Path) -> Card:
         expectation=_expectation(finding),
         strongest=_strongest(finding),
         lines=tuple(_line(row) for row in rows_worst_first(finding.rows)),
-        measures=filled(_grid(r for r in finding.measures if not r.get("cost"))),
-        costs=_grid(r for r in finding.measures if r.get("cost")),
+        measures=filled(Grid(head=MEASURE_HEAD, body=tuple(map(_measure, beside)))),
         controls=tuple((c.name, c.expected, c.observed, c.holds) for c in finding.controls),
         arms=arms(finding.rows),
         exact=_merged(map(_exact, finding.exact)),
@@ -243,10 +241,6 @@ def _swapped(swapped: Mapping[str, Any]) -> str:
     verdict = "prior" if swapped.get("holds") else "ABOVE PRIOR"
     won = f"{text(swapped['wins'])}/{text(swapped.get('n'))}, " if "wins" in swapped else ""
     return f"{verdict}: {won}p {formats.p_value(swapped.get('p_value'))}"
-
-
-def _grid(records: Iterable[Mapping[str, Any]]) -> Grid:
-    return Grid(head=MEASURE_HEAD, body=tuple(map(_measure, records)))
 
 
 def _measure(record: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import formats
-from .cards import MEASURE_HEAD, Card
-from .facts import NOTHING, Grid, filled, text
+from .cards import Card
+from .facts import NOTHING, Grid, facts, filled, text
 from .pairs import place
 
 COUNTS = (
@@ -27,6 +27,9 @@ COUNTED = (
     "Means of one execution, counted by the referee from the messages of the games. A U-Net row is "
     "one image at one step in one branch of guidance."
 )
+FURTHER = ("further costs", "value", "note")
+_TOLD = ("unit", "reason", "cost")
+
 SEVERAL = 3
 """Arms of equal cost that a line names; more are counted."""
 
@@ -39,7 +42,7 @@ class Cost:
         name: As its findings name it.
         defense: Id.
         executions: A line for all games of equal cost, under `HEAD`; of one execution each.
-        further: Measures that are costs, such as sizes of ciphertexts.
+        further: Measures that say `cost`, such as sizes of ciphertexts, under `FURTHER`.
     """
 
     name: str
@@ -58,17 +61,31 @@ def costs(cards: Sequence[Card]) -> tuple[Cost, ...]:
             name=mine[0].name,
             defense=defense,
             executions=Grid(head=HEAD, body=tuple(_lines(mine))),
-            further=_once(card.costs for card in mine),
+            further=filled(Grid(head=FURTHER, body=tuple(_further(mine)))),
         )
         for defense, mine in groups.items()
     )
     return tuple(each for each in found if each.executions.body or each.further.body)
 
 
-def _once(grids: Iterable[Grid]) -> Grid:
-    """All lines under one head: findings of one defence may state the same cost."""
-    body = tuple(dict.fromkeys(row for grid in grids for row in grid.body))
-    return filled(Grid(head=MEASURE_HEAD, body=body))
+def _further(cards: Iterable[Card]) -> Iterable[tuple[str, ...]]:
+    """Findings of one defence may state the same cost: it is said once."""
+    stated = (
+        record for card in cards for record in card.finding.measures if record.get("cost") is True
+    )
+    return dict.fromkeys(map(_stated, stated))
+
+
+def _stated(record: Mapping[str, Any]) -> tuple[str, ...]:
+    value = record.get("value", record.get("estimate"))
+    shown = f"{value:,.4g}" if isinstance(value, int | float) else text(value)
+    rest = {k: v for k, v in record.items() if k not in ("name", "value", "estimate", *_TOLD)}
+    notes = [str(record["reason"])] if record.get("reason") else []
+    return (
+        str(record.get("name", "unnamed")),
+        f"{shown} {record.get('unit', '')}".strip(),
+        "; ".join([*notes, *(f"{fact.label} {fact.text}" for fact in facts(rest))]),
+    )
 
 
 def _lines(cards: Iterable[Card]) -> Iterable[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import websocket
 
@@ -163,8 +165,20 @@ def page(
         question="Was my image in the collection?",
         claim=DifferentialPrivacy(epsilon=1.0, delta=1e-5).to_dict(),
         threat_model={"coalition": ["public"], "behavior": "semi-honest", "knows": []},
-        rows=(row(metric="epsilon at least (gdp)", estimate=2.0, interval=(2.0, float("inf"))),),
+        rows=(
+            row(
+                arm="worst",
+                metric="epsilon at least (gdp)",
+                estimate=2.0,
+                interval=(2.0, float("inf")),
+                games={**row().games, "group": 1},
+            ),
+        ),
     )
+    _keep_scores(folder)
+    cost = dict.fromkeys(("round_trips", "messages", "sent", "received", "served", "own"), 1234)
+    counted = row(games={**row().games, "cost": cost})
+    size = {"name": "ciphertext", "value": 262.144, "unit": "kB", "cost": True, "steps": 20}
     points = tuple(
         {
             "name": "retrieval",
@@ -176,13 +190,25 @@ def page(
         }
         for size in (1, 2, 3)
     )
-    found = [refuted(measures=points), finding(), plain(), undecided(), epsilon]
+    priced = finding(rows=(counted, *finding().rows), measures=(size,))
+    found = [refuted(measures=points), priced, plain(), undecided(), epsilon]
     (folder / "findings.jsonl").write_text("".join(each.to_json() + "\n" for each in found))
     command = ["latentleak", "run", "all", "--seed", "0"]
     config = {"scenarios": ["all"], "seed": 0, "alpha": 0.01, "profile": "quick"}
     (folder / "run.json").write_text(json.dumps({"command": command, "config": config}))
     write_cells(folder, _cells())
     return render(folder, "html")
+
+
+def _keep_scores(folder: Path) -> None:
+    """Of one arm of a release: what a ROC curve is drawn from."""
+    path = folder / "trials" / "was-my-image-used-dpagg-ti-worst.npz"
+    path.parent.mkdir()
+    truth = np.repeat([1, 0], 200)
+    drawn = {"scores/likelihood ratio": truth[:, None] + np.linspace(-2, 2, 400)[:, None]}
+    np.savez(path, truth=truth, allow_pickle=False, **drawn)
+    record = {"arm": "worst", "facts": {}, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(record))
 
 
 def _cells() -> list[Cell]:
@@ -245,6 +271,32 @@ def test_nothing_sticks_out_of_the_window(browser: Browser, page: Path, width: i
     browser.open(page, width=width)
     browser.evaluate(OPEN_ALL)
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_drawing_and_table_is_on_the_page(browser: Browser, page: Path) -> None:
+    """What the tests of this module look at is there to be looked at."""
+    browser.open(page)
+    for each in ("svg.forest", "svg.roc .limit", "svg.roc .band", "table.costs td", "table.sizes"):
+        assert browser.evaluate(f"document.querySelectorAll('{each}').length") > 0, each
+
+
+@pytest.mark.parametrize(
+    ("width", "medium", "shown"),
+    [(1280, "screen", "table-cell"), (360, "screen", "flex"), (360, "print", "table-cell")],
+)
+def test_costs_are_a_table_but_on_a_phone(
+    browser: Browser, page: Path, width: int, medium: str, shown: str
+) -> None:
+    """On a phone each value has its title beside it."""
+    browser.open(page, width=width)
+    browser.call("Emulation.setEmulatedMedia", media=medium)
+    cell = "document.querySelector('table.costs td')"
+    deadline = time.monotonic() + PATIENCE
+    while browser.evaluate(f"getComputedStyle({cell}).display") != shown:
+        assert time.monotonic() < deadline  # the style follows the medium a frame or more later
+        time.sleep(0.02)
+    title = browser.evaluate(f"getComputedStyle({cell}, '::before').content")
+    assert ("model" in title) is (shown == "flex")
 
 
 def test_a_place_of_the_matrix_opens_by_keyboard(browser: Browser, page: Path) -> None:

@@ -57,7 +57,7 @@ def test_measures_that_are_costs_stand_there_and_nowhere_else(
     assert [line[0] for line in found.further.body] == [SIZE["name"]]
     assert {line[0] for card in page.cards for line in card.measures.body} == {other["name"]}
     text = render(folder, "md").read_text(encoding="utf-8")
-    assert text.count("262.144 kB") == 1
+    assert text.count("262.1 kB") == 1
     assert "True" not in text.partition("What each defence costs")[2].partition("##")[0]
 
 
@@ -72,7 +72,7 @@ def test_the_page_shows_them_with_a_title_for_each_value(
         assert f'<th scope="col">{head}</th>' in table
         assert f'data-head="{head}"' in table
     assert "1.25 MB" in table
-    assert "262.144 kB" in page
+    assert "262.1 kB" in page
 
 
 def test_a_run_that_counted_nothing_has_no_such_section(run_folder: Folder, finding: Make) -> None:
