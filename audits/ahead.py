@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ..scenarios.contract import Progress
@@ -42,7 +43,7 @@ def play_ahead(
         return
     rebuilt = _rebuilt(config)
     same = [each for games, each in group.items() if each == rebuilt.get(games)]
-    arms = list(_arms(same, config))
+    arms = _arms(same, config)
     if len(arms) >= AT_ONCE:
         side_by_side(Units(arms, {}), config, folder, progress)
 
@@ -101,11 +102,15 @@ def _unplayed(every: Iterable[Contest], config: RunConfig, folder: RunFolder) ->
             yield from _arms([each], config)
 
 
-def _arms(every: Iterable[Contest], config: RunConfig) -> Iterator[Unit]:
-    for each in every:
-        for number, arm in enumerate(each.scenario.arms(each.defense, config.profile)):
-            if not getattr(arm, "timed", False):
-                yield ARM, each.games, number
+def _arms(every: Iterable[Contest], config: RunConfig) -> list[Unit]:
+    """What takes long comes first: arms on the tiny model are last."""
+    found = [
+        (getattr(arm, "model", "") == "tiny", (ARM, each.games, number))
+        for each in every
+        for number, arm in enumerate(each.scenario.arms(each.defense, config.profile))
+        if not getattr(arm, "timed", False)
+    ]
+    return [unit for _, unit in sorted(found, key=itemgetter(0))]
 
 
 def _rebuilt(config: RunConfig) -> dict[str, Contest]:

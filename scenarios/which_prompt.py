@@ -112,7 +112,7 @@ class WhichPrompt:
         "mentions": 8,
         "published": 0,
     }
-    full_games: int = 8
+    full_games: int = 6
     full_shadow: int = 2
     cheap_games: int = 120
     cheap_shadow: int = 40
@@ -121,7 +121,7 @@ class WhichPrompt:
     accelerated: int = 40
     skewed: int = 120
     mentions: int = 48
-    published: int = 6
+    published: int = 3
     k: tuple[int, ...] = (5, 10)
     language_model: str = ""
 
@@ -134,7 +134,7 @@ class WhichPrompt:
         """Full games on the chosen model, one arm for each k, and cheap ones on the tiny model.
 
         The full profile plays ten times as many full games and `FINE` times as many cheap ones. A
-        defence that promises nothing is a control, which a quarter of the cheap games settles.
+        defence that promises nothing is a control, which a quarter of the games settles.
         """
         factor = 1 if profile == "quick" else 10
         fine = 1 if profile == "quick" else FINE
@@ -158,7 +158,7 @@ class WhichPrompt:
         )
         again = replace(pronouns, name="re-keyed", control_of="pronouns")
         return (
-            *self._full_arms(defense, factor),
+            *self._full_arms(defense, factor, share),
             cheap,
             pronouns,
             again,
@@ -168,12 +168,12 @@ class WhichPrompt:
             *self._arms_outside(defense, cheap, factor),
         )
 
-    def _full_arms(self, defense: Defense, factor: int) -> tuple[Arm, ...]:
+    def _full_arms(self, defense: Defense, factor: int, share: int) -> tuple[Arm, ...]:
         hybrid = "k" in getattr(defense, "__dataclass_fields__", {})
         switches = self.k if hybrid else self.k[:1]
-        games = self.full_games * factor * len(self.k) // len(switches)
-        if games == 0:
+        if self.full_games == 0:
             return ()
+        games = max(2, self.full_games * factor * len(self.k) // (len(switches) * share))
         return tuple(
             Arm(
                 name=f"full k={k}" if hybrid else "full",
