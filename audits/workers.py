@@ -187,10 +187,13 @@ def main() -> None:
 
 
 def _serve(requests: IO[str], answers: IO[str]) -> None:
+    import torch
+
     from .contest import contests, scenarios_of
     from .engine import setting_of
     from .part import of_scenario, pictures_of
 
+    torch.set_num_threads(1)  # processes share the cores; threads of two would wait for each other
     first = json.loads(requests.readline())
     config, folder = RunConfig.of(first["config"]), RunFolder(Path(first["out"]))
     names = scenarios_of(config)

@@ -30,7 +30,7 @@ from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View
 from ..defenses.views import Views
 from ..defenses.wire import Party
-from ..targets.pipeline import Target
+from ..targets.pipeline import BUILT_IN, Target
 from . import costs
 from .asking import ask
 from .contract import Arm, NamedArm, Setting, Trials, derangement
@@ -125,7 +125,7 @@ def play(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         referee = _Referee(arm, target, coalition, setting, folder, tap)
-        with threads_for(target):
+        with threads_for(target, BUILT_IN):
             referee.views("game", hidden)
             referee.views("shadow", shadow)
         referee.tally.keep(folder)
