@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...adversaries.sealed import AT_ONCE
 from ...defenses.claims import Indistinguishability
 from ...defenses.he_diffusion.protocol import HeDiffusion
 from ...defenses.plain import Plain
 from ...scenarios.contract import Progress, silent
 from ...scenarios.what_did_the_server_see import WhatDidTheServerSee
 from ..config import RunConfig
-from ..contest import Contest, contests_of
+from ..contest import Contest, contests_of, trials_of
 from ..engine import setting_of
 from ..folder import RunFolder
 from ..verdict import Finding, Role, Verdict
@@ -32,6 +33,7 @@ def check(
     scenario: WhatDidTheServerSee = SCENARIO,
     kinds: tuple[type[HeDiffusion], ...] = (*BROKEN, *HONEST),
     sealed: bool = True,
+    at_once: int = AT_ONCE,
     progress: Progress = silent,
 ) -> tuple[Finding, ...]:
     """Audit "two chosen secrets are not told apart" of every copy, on the tiny model.
@@ -45,25 +47,31 @@ def check(
         scenario: Sizes of the games.
         kinds: Copies to audit, and honest protocols.
         sealed: Adversaries in processes of their own.
+        at_once: Adversaries that play at the same time.
         progress: Shows how far it is.
     """
     config = RunConfig(model="tiny", seed=seed, alpha=alpha, sealed=sealed)
     with tempfile.TemporaryDirectory(prefix="latentleak-") as root:
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
-        setting = setting_of(config, folder, progress)
+        setting = replace(setting_of(config, folder, progress), at_once=at_once)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
-        reference = _contest(scenario, Plain()).trials(**shared)
+        plain = _contest(scenario, Plain())
+        every = [_contest(_sized(scenario, kind), kind()) for kind in kinds]
+        trials = trials_of([plain, *every], config, folder, setting)
+        reference = trials[plain.games]
         findings = []
-        for kind in kinds:
-            each = _contest(_sized(scenario, kind), kind())
-            trials, exact = each.trials(**shared), each.exact(setting)
-            found = each.finding(trials, reference, alpha=alpha, exact=exact, **shared)
+        for kind, each in zip(kinds, every, strict=True):
+            own, exact = trials[each.games], each.exact(setting)
+            found = each.finding(own, reference, alpha=alpha, exact=exact, **shared)
             findings.append(_expected(found, kind))
     return tuple(findings)
 
 
 def _sized(scenario: WhatDidTheServerSee, kind: type[HeDiffusion]) -> WhatDidTheServerSee:
-    return replace(scenario, latents=0, keys=KEYS) if issubclass(kind, Flooded) else scenario
+    """It takes fewer games to find a mistake than to say that there is none."""
+    if not issubclass(kind, Flooded):
+        return scenario
+    return replace(scenario, latents=0, keys=KEYS if kind in HONEST else scenario.keys)
 
 
 def _contest(scenario: WhatDidTheServerSee, defense: Any) -> Contest:

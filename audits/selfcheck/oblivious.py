@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...adversaries.contract import Adversary
+from ...adversaries.sealed import AT_ONCE
 from ...defenses.obclip.protocol import ObClip
 from ...defenses.plain import Plain
 from ...scenarios.contract import Progress, silent
@@ -38,7 +39,9 @@ def check(
     alpha: float = 0.01,
     scenario: WhichPrompt = SCENARIO,
     kinds: tuple[type[ObClip], ...] = (*BROKEN, ObClip),
+    share: float = 0.5,
     sealed: bool = True,
+    at_once: int = AT_ONCE,
     progress: Progress = silent,
 ) -> tuple[Finding, ...]:
     """Audit every copy on the tiny model; each finding is a control with its expected verdict.
@@ -48,19 +51,23 @@ def check(
     Args:
         seed: Of every random stream.
         alpha: Of each audit.
-        scenario: Sizes of the games; a broken copy plays half of the cheap ones.
+        scenario: Sizes of the games that the honest protocol plays.
         kinds: Copies to audit; `ObClip` itself is the honest one.
+        share: Of these games, how many a broken copy plays; of the labelled ones, also how many
+            the undefended pipeline does.
         sealed: Adversaries in processes of their own.
+        at_once: Adversaries that play at the same time.
         progress: Shows how far it is.
     """
     config = RunConfig(model="tiny", seed=seed, alpha=alpha, sealed=sealed)
     adversaries = scenario.adversaries()
     with tempfile.TemporaryDirectory(prefix="latentleak-") as root:
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
-        setting = setting_of(config, folder, progress)
+        setting = replace(setting_of(config, folder, progress), at_once=at_once)
         shared: dict[str, Any] = {"config": config, "folder": folder, "setting": setting}
-        plain = _contest(scenario, Plain(), adversaries)
-        every = [_contest(_sized(scenario, kind), kind(), adversaries) for kind in kinds]
+        fewer = replace(scenario, cheap_shadow=_part(scenario.cheap_shadow, share))
+        plain = _contest(fewer, Plain(), adversaries)
+        every = [_contest(_sized(scenario, kind, share), kind(), adversaries) for kind in kinds]
         trials = trials_of([plain, *every], config, folder, setting)
         reference = trials[plain.games]
         findings = []
@@ -70,11 +77,16 @@ def check(
     return tuple(findings)
 
 
-def _sized(scenario: WhichPrompt, kind: type[ObClip]) -> WhichPrompt:
+def _sized(scenario: WhichPrompt, kind: type[ObClip], share: float) -> WhichPrompt:
     """It takes fewer games to find a mistake than to say that there is none."""
     if kind is ObClip:
         return scenario
-    return replace(scenario, cheap_games=scenario.cheap_games // 2)
+    games, shadow = (_part(n, share) for n in (scenario.cheap_games, scenario.cheap_shadow))
+    return replace(scenario, cheap_games=games, cheap_shadow=shadow)
+
+
+def _part(games: int, share: float) -> int:
+    return max(2, round(share * games))
 
 
 def _contest(scenario: WhichPrompt, defense: Any, adversaries: Mapping[str, Adversary]) -> Contest:

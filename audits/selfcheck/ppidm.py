@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...adversaries.contract import Adversary, Question, ThreatModel
 from ...adversaries.mask_reuse import MaskReuse
 from ...adversaries.plain_reading import PlainReading
+from ...adversaries.sealed import AT_ONCE
 from ...adversaries.share_model import kinds as tapped
 from ...defenses.plain import Plain
 from ...defenses.ppidm.protocol import ALL_BUT_ONE, Ppidm
@@ -101,6 +102,7 @@ def check(
     audits: int = 3,
     kinds: Sequence[type[Ppidm]] = (*BROKEN, *HONEST),
     sealed: bool = True,
+    at_once: int = AT_ONCE,
     progress: Progress = silent,
 ) -> tuple[Check, ...]:
     """Audit every copy `audits` times.
@@ -114,12 +116,13 @@ def check(
         audits: Repetitions.
         kinds: Copies to audit, and honest protocols.
         sealed: Adversaries in processes of their own.
+        at_once: Adversaries that play at the same time.
         progress: Shows how far it is.
     """
     config = RunConfig(model="tiny", seed=seed, alpha=alpha, sealed=sealed)
     with tempfile.TemporaryDirectory(prefix="latentleak-") as root:
         folder = RunFolder.start(Path(root) / "run", config, resume=False)
-        setting = setting_of(config, folder, progress)
+        setting = replace(setting_of(config, folder, progress), at_once=at_once)
         cases = list(_cases([kind(n=SERVERS) for kind in kinds], audits, setting))
         found = [audit(case, alpha=alpha, profile="quick", seed=seed) for case in cases]
     return tuple(

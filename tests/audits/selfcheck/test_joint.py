@@ -66,7 +66,7 @@ def test_two_processes_share_all_copies() -> None:
     assert {kind for half in halves for kind in half} == set(kinds)
     assert not set(halves[0]) & set(halves[1])
     assert {name for name, _ in PARTS} == set(CHECKS)
-    assert {name for name in CHECKS if (name, 1) in PARTS} == {"he", "oblivious"}
+    assert {name for name in CHECKS if (name, 1) in PARTS} == {"oblivious"}
     assert set(AUDITS) == set(CHECKS) - {"null"}
     assert set(null.NULLS) < set(CHECKS)
 
