@@ -97,8 +97,8 @@ def _lines(cards: Iterable[Card]) -> Iterable[tuple[str, ...]]:
             if isinstance(counted, Mapping) and counted:
                 cells = (card.finding.scenario, _model(row.games), *_cells(counted))
                 arms.setdefault(cells, {})[row.arm] = None
-    for (scenario, *cells), names in arms.items():
-        yield (f"{scenario}: {_named(list(names))}", *cells)
+    for line, names in arms.items():
+        yield (f"{line[0]}: {_named(list(names))}", *line[1:])
 
 
 def _named(arms: Sequence[str]) -> str:

@@ -307,7 +307,7 @@ def documentation() -> str | None:
     for entry in metadata("latentleak").get_all("Project-URL") or ():
         label, _, address = entry.partition(", ")
         if label.lower() == "documentation":
-            return address
+            return str(address)
     return None
 
 
