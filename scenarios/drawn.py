@@ -175,15 +175,11 @@ def play(
         target=None,
         views=views,
         weights={**target.to_dict(), "open": dataclasses.asdict(target)},
-        facts={
-            **_facts(arm, setting),
-            "cost": costs.kept(folder),
-            "encrypted": encrypted_share(views),
-        },
+        facts={**_facts(arm, setting, folder), "encrypted": encrypted_share(views)},
     )
 
 
-def _facts(arm: DrawnArm, setting: Setting) -> dict[str, Any]:
+def _facts(arm: DrawnArm, setting: Setting, folder: Path) -> dict[str, Any]:
     ckks = getattr(arm.defense, "ckks", None)
     return {
         "target": setting.target(arm.model).to_dict(),
@@ -196,6 +192,7 @@ def _facts(arm: DrawnArm, setting: Setting) -> dict[str, Any]:
         "sealed": setting.sealed,
         "timed": False,
         "measured": arm.measured,
+        "cost": costs.kept(folder),
         "images": [],
     }
 
