@@ -317,7 +317,8 @@ class WhichPrompt:
             fast = adjusted(defense, **ACCELERATED)
             found.append(noninterference(fast, tiny, prompts.CHEAP[-4:], setting))
         if self.full_games:
-            full = adjusted(defense, k=self.k[0])
+            k = self.k[0]  # after step k nothing is sent
+            full = adjusted(defense, steps=k + 1, k=k)
             target = setting.target("chosen")
             found.append(noninterference(full, target, prompts.SMALL, setting))
         return tuple(found)
