@@ -44,20 +44,20 @@ def measures_of(parameters: Mapping[str, Any], steps: int) -> tuple[dict[str, An
     degree, primes = int(parameters["degree"]), len(parameters["modulus_bits"])
     size = ciphertext_bytes(degree, primes)
     found: tuple[dict[str, Any], ...] = (
-        {"name": "ciphertext, not compressed", "value": size / 1e3, "unit": "kB"},
+        {"name": "ciphertext, not compressed", "estimate": size / 1e3, "unit": "kB"},
         {
             "name": "encoded plaintext",
-            "value": plaintext_bytes(degree, primes) / 1e3,
+            "estimate": plaintext_bytes(degree, primes) / 1e3,
             "unit": "kB",
         },
         {
             "name": "full ciphertext over its numbers in float32",
-            "value": size / (FLOAT * degree / 2),
+            "estimate": size / (FLOAT * degree / 2),
             "unit": "times",
         },
         {
             "name": "precision lost if every hand-back were flooded",
-            "value": flooding_bits(steps, STATISTICAL),
+            "estimate": flooding_bits(steps, STATISTICAL),
             "unit": "bits",
             "hand-backs under one key": steps,
             "statistical security [bits]": STATISTICAL,

@@ -77,9 +77,9 @@ def _further(cards: Iterable[Card]) -> Iterable[tuple[str, ...]]:
 
 
 def _stated(record: Mapping[str, Any]) -> tuple[str, ...]:
-    value = record.get("value", record.get("estimate"))
+    value = record.get("estimate")
     shown = f"{value:,.4g}" if isinstance(value, int | float) else text(value)
-    rest = {k: v for k, v in record.items() if k not in ("name", "value", "estimate", *_TOLD)}
+    rest = {k: v for k, v in record.items() if k not in ("name", "estimate", *_TOLD)}
     notes = [str(record["reason"])] if record.get("reason") else []
     return (
         str(record.get("name", "unnamed")),

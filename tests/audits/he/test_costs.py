@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import jsonschema
 import pytest
 import tenseal as ts
 
+from latentleak.audits import report
 from latentleak.audits.he.costs import (
     ciphertext_bytes,
     measures_of,
@@ -27,12 +32,21 @@ def test_a_ciphertext_on_the_wire_is_as_large_as_its_residues_need(
     assert ciphertext_bytes(degree, len(bits)) == 2 * plaintext_bytes(degree, len(bits))
 
 
+def test_measures_are_what_findings_may_hold() -> None:
+    """And all of them are costs, which reports show apart."""
+    schema = json.loads((Path(report.__file__).parent / "finding.schema.json").read_text())
+    rule = jsonschema.Draft202012Validator({"$ref": "#/$defs/measure", "$defs": schema["$defs"]})
+    for measure in measures_of({"degree": 8192, "modulus_bits": [60, 40, 60]}, 25):
+        rule.validate(measure)
+        assert measure["cost"] is True
+
+
 def test_measures_name_sizes_and_the_price_of_flooding() -> None:
     found = {m["name"]: m for m in measures_of({"degree": 8192, "modulus_bits": [60, 40, 60]}, 25)}
-    assert found["ciphertext, not compressed"]["value"] == pytest.approx(262.144)
-    assert found["full ciphertext over its numbers in float32"]["value"] == pytest.approx(16)
+    assert found["ciphertext, not compressed"]["estimate"] == pytest.approx(262.144)
+    assert found["full ciphertext over its numbers in float32"]["estimate"] == pytest.approx(16)
     lost = found["precision lost if every hand-back were flooded"]
-    assert lost["value"] == flooding_bits(25, 40)
+    assert lost["estimate"] == flooding_bits(25, 40)
 
 
 def test_times_are_positive_and_bad_parameters_are_named() -> None:

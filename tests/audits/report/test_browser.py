@@ -178,7 +178,7 @@ def page(
     _keep_scores(folder)
     cost = dict.fromkeys(("round_trips", "messages", "sent", "received", "served", "own"), 1234)
     counted = row(games={**row().games, "cost": cost})
-    size = {"name": "ciphertext", "value": 262.144, "unit": "kB", "cost": True, "steps": 20}
+    size = {"name": "ciphertext", "estimate": 262.144, "unit": "kB", "cost": True, "steps": 20}
     points = tuple(
         {
             "name": "retrieval",

@@ -22,7 +22,7 @@ COUNTED = {
     "served": 24,
     "own": 0,
 }
-SIZE = {"name": "ciphertext, not compressed", "value": 262.144, "unit": "kB", "cost": True}
+SIZE = {"name": "ciphertext, not compressed", "estimate": 262.144, "unit": "kB", "cost": True}
 
 
 def counted(row: Row, arm: str, **changed: Any) -> Row:
