@@ -25,7 +25,8 @@ BYTES = ("sent", "received")
 HEAD = ("games", "model", *(title for _, title in COUNTS))
 COUNTED = (
     "Means of one execution, counted by the referee from the messages of the games. A U-Net row is "
-    "one image at one step in one branch of guidance."
+    "one image at one step in one branch of guidance; it counts for who runs it, also where single "
+    "layers of it are sent out."
 )
 FURTHER = ("further costs", "value", "note")
 _TOLD = ("unit", "reason", "cost")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from latentleak.defenses.plain import Plain
+from latentleak.defenses.ppidm.variants import RingShares
 from latentleak.defenses.protocol import execute
 from latentleak.defenses.transcript import Transcript
 from latentleak.defenses.wire import CLIENT, Message, Party
@@ -78,3 +79,17 @@ def test_an_undefended_picture_is_asked_for_and_acknowledged(tiny: Target) -> No
     assert (tally.served, tally.own) == (4, 0)
     assert tally.sent == sum(found.sizes[::2])
     assert tally.received == sum(found.sizes[1::2])
+
+
+def test_rows_whose_layers_are_sent_out_are_the_clients(tiny: Target) -> None:
+    """Every layer is a round trip to all servers, and none of them runs a row of its own."""
+    tallies = []
+    for defense in (Plain(steps=1), RingShares(steps=1, n=3)):
+        _, found = execute(defense, tiny, "cat", 1)
+        tallies.append(Tally())
+        tallies[-1].add(found)
+        found.close()
+    plain, ring = tallies
+    assert (ring.served, ring.own) == (0, plain.served)
+    assert ring.messages == 6 * ring.round_trips
+    assert ring.round_trips > 10 * plain.round_trips
