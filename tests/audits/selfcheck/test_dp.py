@@ -226,7 +226,7 @@ def test_the_table_fits_eighty_columns(checks: dict[str, Check]) -> None:
 def test_the_command_knows_what_it_can_check() -> None:
     done = _latentleak("nothing")
     assert done.returncode == 2
-    assert "must be oblivious, dp, he, ppidm or all" in done.stderr
+    assert "must be oblivious, dp, he, ppidm, membership or all" in done.stderr
 
 
 def test_partial_noise_leaves_the_last_coordinates_bare() -> None:
