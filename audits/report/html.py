@@ -65,13 +65,15 @@ def to_html(page: Page) -> str:
 
     def drawn_rates(card: Card) -> tuple[tuple[str, Markup], ...]:
         return tuple(
-            (arm, Markup(drawn))
+            (f"{arm}, continued" if part else arm, Markup(drawn))
             for number, (arm, sides) in enumerate(scores_by_arm(card.folder, card.finding))
-            for drawn in roc_figures(
-                sides,
-                alpha=card.finding.alpha,
-                name=f"{card.anchor}-roc-{number}",
-                limit=allowed(card.finding, arm),
+            for part, drawn in enumerate(
+                roc_figures(
+                    sides,
+                    alpha=card.finding.alpha,
+                    name=f"{card.anchor}-roc-{number}",
+                    limit=allowed(card.finding, arm),
+                )
             )
         )
 

@@ -70,6 +70,15 @@ def test_a_release_has_one_for_every_arm_with_scores(run_folder: Folder, release
     assert ALLOWED not in pairs  # its worlds differ in two records, the claim is about one
 
 
+def test_many_attacks_take_several_drawings(run_folder: Folder, release: Finding) -> None:
+    folder = run_folder([release])
+    scored(folder, "worst", **{f"scores/attack {n}": np.arange(400.0)[:, None] for n in range(6)})
+    assert len(_drawn(folder)) == 2
+    page = render(folder, "html").read_text(encoding="utf-8")
+    assert "<figcaption>worst</figcaption>" in page
+    assert "<figcaption>worst, continued</figcaption>" in page
+
+
 def test_games_of_another_question_and_altered_files_are_not_drawn(
     run_folder: Folder, release: Finding
 ) -> None:
