@@ -61,7 +61,7 @@ class ModelInversion:
         {Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES}
     )
     reads: ClassVar[frozenset[str]] = LAYERS
-    rounds: int = 4
+    rounds: int = 3
     rate: float = 0.1
     examples: int = 64
 

@@ -131,9 +131,9 @@ def latent_images(model: ShareModel, inputs: Mapping[int, Inputs]) -> list[Tenso
     found = [o.back((o.values * (o.weight > 0)).mean(dim=1)) for o in observed(model, inputs)]
     last, conv = model.numbers.get(NOISE, -1), model.pipe.unet.conv_out
     if last in inputs:
-        weight = conv.weight.detach().double().cpu()
-        rows = torch.from_numpy(inputs[last].values).unbind(dim=1)
-        found += [functional.conv2d(row, weight, padding=conv.padding) for row in rows]
+        weight = conv.weight.detach().float().cpu()
+        rows = torch.from_numpy(inputs[last].values).float().unbind(dim=1)
+        found += [functional.conv2d(row, weight, padding=conv.padding).double() for row in rows]
     return found
 
 

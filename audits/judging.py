@@ -24,6 +24,7 @@ def judged(
     alpha: float,
     resolution: float,
     covered: str,
+    works: float = RETRIEVAL,
     further: Sequence[Control] = (),
 ) -> Finding:
     """The finding that rows and controls support.
@@ -36,9 +37,10 @@ def judged(
         alpha: This claim's level.
         resolution: Largest `detectable` that supports NOT_REFUTED.
         covered: What an exact argument says in place of games; empty without one.
+        works: Success on the undefended pipeline that shows an adversary to work.
         further: Controls beyond swapped views and the undefended pipeline.
     """
-    controls = (*_controls(rows, plain), *further)
+    controls = (*_controls(rows, plain, works), *further)
     honest = [row for row in rows if row.swapped["holds"]]
     strongest = min(honest or rows, key=_strength, default=None)
     detectable = max((row.detectable for row in rows), default=None)
@@ -103,7 +105,7 @@ def _said(row: Row) -> str:
     return f"{where} reaches a {row.metric} of {row.estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _controls(rows: Sequence[Row], plain: Sequence[Row]) -> tuple[Control, ...]:
+def _controls(rows: Sequence[Row], plain: Sequence[Row], works: float) -> tuple[Control, ...]:
     cheating = sorted({row.adversary for row in rows if not row.swapped["holds"]})
     controls = [
         Control(
@@ -119,9 +121,9 @@ def _controls(rows: Sequence[Row], plain: Sequence[Row]) -> tuple[Control, ...]:
         controls.append(
             Control(
                 name="undefended pipeline",
-                expected=f"an adversary is right in at least {RETRIEVAL:.0%} of games",
+                expected=f"an adversary is right in at least {works:.0%} of games",
                 observed=f"{best.adversary}: {rate(best):.0%} of {best.n} games",
-                holds=rate(best) >= RETRIEVAL,
+                holds=rate(best) >= works,
             )
         )
     return tuple(controls)

@@ -40,7 +40,7 @@ from .recovered_inputs import recovered
 from .studio import Studio
 from .what_did_the_server_see import draw
 
-LONGER = 4
+LONGER = 6
 """Steps of the full profile for each of the quick one."""
 
 PAIRS = "games"
@@ -61,7 +61,7 @@ class WhatDoColludingServersSee:
 
     Attributes:
         games: Games under the defence's own preset.
-        few: Games under each of the other presets; 0 leaves them out of the quick profile.
+        few: Games under each of the other presets; 0 leaves them to the full profile.
         steps: Denoising steps; the full profile takes `LONGER` times as many.
         early: Numbers of steps after which coalitions are also asked, in half the games.
         pairs: Games of two executions, of one step each.
@@ -84,9 +84,9 @@ class WhatDoColludingServersSee:
         "pairs": 2,
     }
     games: int = 12
-    few: int = 2
-    steps: int = 3
-    early: tuple[int, ...] = (1, 2)
+    few: int = 0
+    steps: int = 2
+    early: tuple[int, ...] = (1, 2, 4)
     pairs: int = 4
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,21 +58,37 @@ def captions_of(views: Views) -> list[str]:
 
 
 def encoded(pipe: DiffusionPipeline, captions: Sequence[str]) -> Conditioning:
-    """Conditions of captions on the model's device; each different one is encoded once."""
-    distinct = list(dict.fromkeys(captions))
+    """Conditions of captions on the model's device.
+
+    Each different one is encoded once, for all models that share a text encoder.
+    """
+    distinct = tuple(dict.fromkeys(captions))
+    told = _encoded(_Encoder(text_encoder=pipe.text_encoder, pipe=pipe), distinct)
+    places = {caption: row for row, caption in enumerate(distinct)}
+    return told[torch.tensor([places[c] for c in captions], device=told.text.device)]
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """A pipeline; equal to others that have the same text encoder."""
+
+    text_encoder: torch.nn.Module
+    pipe: DiffusionPipeline = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _encoded(encoder: _Encoder, distinct: tuple[str, ...]) -> Conditioning:
     parts = [
-        sampling.encode_prompts(pipe, distinct[start : start + AT_ONCE])
+        sampling.encode_prompts(encoder.pipe, distinct[start : start + AT_ONCE])
         for start in range(0, len(distinct), AT_ONCE)
     ]
     first = parts[0]
-    told = Conditioning(
+    return Conditioning(
         text=torch.cat([p.text for p in parts]),
         empty=torch.cat([p.empty for p in parts]),
         added={k: torch.cat([p.added[k] for p in parts]) for k in first.added},
         added_empty={k: torch.cat([p.added_empty[k] for p in parts]) for k in first.added_empty},
     )
-    places = {caption: row for row, caption in enumerate(distinct)}
-    return told[torch.tensor([places[c] for c in captions], device=told.text.device)]
 
 
 def samples_of(views: Views, pipe: DiffusionPipeline) -> Samples:

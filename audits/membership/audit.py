@@ -16,6 +16,9 @@ from ..verdict import Control, Finding, Row, Verdict
 from .measures import measures_of
 from .rows import CONTROL_ALPHA, Look, area_rows, epsilon_rows, looks_of, permuted, rate_rows
 
+FOUND = 0.5
+"""Share of an overfitted training's members that an attack which works finds at a low FPR."""
+
 MATCHED = "no-model baseline"
 """The control without which nothing that an attack finds says anything of the model."""
 
@@ -56,7 +59,8 @@ def audit(case: Case, *, alpha: float, profile: str, seed: int) -> Finding:
         alpha=alpha,
         resolution=RESOLUTION[profile],
         covered="",
-        further=(*_reference(rows, plain), *_controls(case.trials, seed)),
+        works=_works(case),
+        further=(*_reference(rows, plain, _works(case)), *_controls(case.trials, seed)),
     )
     if not rows:
         reason = "no arm has an attack and enough samples that were not trained on"
@@ -79,13 +83,17 @@ def _rows(case: Case, trials: Sequence[Trials], *, alpha: float, seed: int) -> t
     raise TypeError(f"claim={claim} must be MembershipArea, MembershipRate or TrainingPrivacy")
 
 
-def _reference(rows: Sequence[Row], plain: Sequence[Row]) -> tuple[Control, ...]:
+def _works(case: Case) -> float:
+    return FOUND if isinstance(case.claim, MembershipRate) else RETRIEVAL
+
+
+def _reference(rows: Sequence[Row], plain: Sequence[Row], works: float) -> tuple[Control, ...]:
     """Attacks that nobody saw succeed say nothing where they fail."""
     if plain or not rows:
         return ()
     control = Control(
         name="undefended pipeline",
-        expected=f"an adversary is right in at least {RETRIEVAL:.0%} of games",
+        expected=f"an adversary is right in at least {works:.0%} of games",
         observed="not measured: no arm of it has enough samples that were not trained on",
         holds=False,
     )
