@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +57,7 @@ class TrainingArm:
         others: Samples of the same law that were not trained on.
         shadow: Members, and others, of each shadow model; None takes all there are.
         queries: Most evaluations of the model for each sample; None allows any number.
-        swapped: Games of the swapped-view control.
+        swapped: Games of the swapped-view control, more where members or others are rare.
         captions: `own`, or `exchanged` between samples: then only attacks on captions play, and
             what they find is measured, not judged.
         control_of: No arm is played again.
@@ -256,10 +257,24 @@ def _jobs(
         seed=derive(setting.seed, "adversary", name),
     )
     rng = stream(setting.seed, "swap", name)
-    order = rng.permutation(min(played.arm.swapped, len(played.truth)))
+    order = rng.permutation(controlled(played.truth, played.arm.swapped))
     swap = np.empty_like(order)
     swap[order] = np.roll(order, 1)  # each of the first games sees another one's sample
     return job, replace(job, name=name + SWAPPED, swap=swap)
+
+
+def controlled(truth: npt.NDArray[np.int64], games: int) -> int:
+    """So many of the first games that both members and others are among them.
+
+    Args:
+        truth: 1 for members.
+        games: Wanted where there are as many of either; more where one side is rare.
+
+    >>> controlled(np.repeat([1, 0], [500, 500]), 24), controlled(np.repeat([1, 0], [50, 950]), 24)
+    (24, 240)
+    """
+    rarer = min(int((truth == side).sum()) for side in (0, 1))
+    return min(len(truth), math.ceil(games * len(truth) / (2 * max(1, rarer))))
 
 
 def _trials(played: PlayedTraining, heard: Mapping[str, Mapping[str, Guesses]]) -> Trials:

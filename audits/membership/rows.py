@@ -61,9 +61,15 @@ class Look:
 
     @property
     def swapped(self) -> dict[str, Any]:
-        """The attack on other games' samples, against the truth of the first games."""
+        """The attack on other games' samples, against the truth of the first games.
+
+        Where these are all members, or none is, nothing was controlled: it does not hold.
+        """
         found = self.trials.swapped[self.adversary]
-        p = above_chance(*split(self.trials.truth[: len(found)], found))
+        inside, outside = split(self.trials.truth[: len(found)], found)
+        if not len(inside) or not len(outside):
+            return {"n": len(found), "p_value": None, "holds": False}
+        p = above_chance(inside, outside)
         return {"n": len(found), "p_value": p, "holds": p > CONTROL_ALPHA}
 
     def pairs(self, seed: int) -> tuple[npt.NDArray[np.bool_], Floats]:

@@ -236,7 +236,7 @@ def _critical(row: Row) -> str:
 
 
 def _swapped(swapped: Mapping[str, Any]) -> str:
-    if not swapped:
+    if not swapped or swapped.get("p_value", 0.0) is None:
         return formats.UNMEASURED
     verdict = "prior" if swapped.get("holds") else "ABOVE PRIOR"
     won = f"{text(swapped['wins'])}/{text(swapped.get('n'))}, " if "wins" in swapped else ""

@@ -16,7 +16,7 @@ from scipy.stats import norm
 from ...defenses.claims import Claim, MembershipArea, MembershipRate, Neighbours, TrainingPrivacy
 from ...scenarios.contract import Trials
 from ...scenarios.training_samples import Pool
-from ...scenarios.trainings import BASELINE
+from ...scenarios.trainings import BASELINE, controlled
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ Law = Callable[[Labels, Floats], Floats]
 
 BROKEN, MISLED, HONEST, NULL = "broken", "misled", "honest", "null"
 SWAPPED = 64
-"""Games that are scored again on other games' samples."""
+"""Games that are scored again on other games' samples, if there are as many members as others."""
 
 
 def shifted(by: float) -> Law:
@@ -99,7 +99,7 @@ class Sampling:
                 drawn = rng.integers(0, self.distinct, count)
             which[truth == side] = 2 * drawn + side
         shown = np.arange(len(truth))
-        order = rng.permutation(min(SWAPPED, len(truth)))
+        order = rng.permutation(controlled(truth, SWAPPED))
         shown[order] = np.roll(order, 1)
         scores, swapped = {}, {}
         for who, law in {**self.attacks, BASELINE: self.blind}.items():

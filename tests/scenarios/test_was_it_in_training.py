@@ -15,7 +15,7 @@ from latentleak.defenses.claims import Claim, MembershipArea
 from latentleak.defenses.trained import EarlyStopped, FromScratch, Overfitted
 from latentleak.scenarios.contract import Setting, Trials
 from latentleak.scenarios.training_samples import samples_of, shadow_samples
-from latentleak.scenarios.trainings import BASELINE, TrainingArm
+from latentleak.scenarios.trainings import BASELINE, TrainingArm, controlled
 from latentleak.scenarios.was_it_in_training import WasItInTraining
 from latentleak.targets.avatars import MEMBERS, SHADOWS
 from latentleak.targets.pipeline import Target, load
@@ -64,6 +64,14 @@ def test_every_attack_that_needs_no_shadow_model_plays(played: Trials) -> None:
     assert all(np.isfinite(s).all() for s in played.scores.values())
     assert played.truth.sum() == 8
     assert played.facts["queries"]["losses"] == 3
+
+
+@pytest.mark.parametrize(
+    ("members", "others", "games"), [(500, 500, 24), (50, 950, 240), (950, 50, 240), (1, 9, 10)]
+)
+def test_the_control_has_members_and_others(members: int, others: int, games: int) -> None:
+    """As many of the rarer side, on average, as where there are as many of either."""
+    assert controlled(np.repeat([1, 0], [members, others]), 24) == games
 
 
 def test_swapped_games_are_those_of_others(played: Trials) -> None:

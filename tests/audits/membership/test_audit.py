@@ -93,6 +93,24 @@ def test_a_difference_that_needs_no_model_refutes_nothing() -> None:
     assert "without any model" in found.reason
 
 
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_a_control_on_one_side_alone_is_none(shift: float) -> None:
+    """The first games, which are played again, are all of others: no claim is judged by that."""
+    found = trials(shift)
+    first = {name: scores[found.truth == 0][:9] for name, scores in found.scores.items()}
+    order = np.argsort(found.truth, kind="stable")
+    behind = replace(
+        found,
+        truth=found.truth[order],
+        scores={name: scores[order] for name, scores in found.scores.items()},
+        swapped=first,
+    )
+    finding = judged(AREA, [behind])
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert all(row.swapped == {"n": 9, "p_value": None, "holds": False} for row in finding.rows)
+    assert finding.to_json()
+
+
 def test_scores_at_chance_do_not_refute() -> None:
     """Each of two rows is wrong with probability 5e-7; controls miss at 1e-4 for this seed."""
     found = judged(AREA, [trials(0.0)])
