@@ -71,7 +71,7 @@ class WasItInTraining:
     claims: tuple[Claim, ...] = field(
         default=(MembershipArea(at_most=0.6), MembershipRate(at_most=0.5, at_fpr=0.01)), init=False
     )
-    samples: int = 96
+    samples: int = 80
     many: int = 1000
     shadow: int = 16
     swapped: int = 24

@@ -77,17 +77,20 @@ class _Encoder:
 
 
 @lru_cache(maxsize=4)
+@torch.no_grad()
 def _encoded(encoder: _Encoder, distinct: tuple[str, ...]) -> Conditioning:
+    """The captions, and what stands for none: that is encoded once."""
+    pipe, rows = encoder.pipe, len(distinct)
+    none = sampling.encode_prompts(pipe, distinct[:1])
     parts = [
-        sampling.encode_prompts(encoder.pipe, distinct[start : start + AT_ONCE])
-        for start in range(0, len(distinct), AT_ONCE)
+        sampling.embed_prompts(pipe, distinct[start : start + AT_ONCE])
+        for start in range(0, rows, AT_ONCE)
     ]
-    first = parts[0]
     return Conditioning(
         text=torch.cat([p.text for p in parts]),
-        empty=torch.cat([p.empty for p in parts]),
-        added={k: torch.cat([p.added[k] for p in parts]) for k in first.added},
-        added_empty={k: torch.cat([p.added_empty[k] for p in parts]) for k in first.added_empty},
+        empty=none.empty.expand(rows, *none.empty.shape[1:]),
+        added={k: torch.cat([p.added[k] for p in parts]) for k in parts[0].added},
+        added_empty={k: v.expand(rows, *v.shape[1:]) for k, v in none.added_empty.items()},
     )
 
 
