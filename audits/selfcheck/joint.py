@@ -33,8 +33,9 @@ class Sizes:
         ppidm: Audits of each copy.
         membership: Audits of each training.
         null: Audits of each claim that is kept to the letter.
-        games: Share of the games that the other checks play on their own; of `oblivious`, with
-            broken copies: it takes all of them to say that there is no mistake.
+        games: Share of the games that the check of encryption plays on its own.
+        oblivious: Share of the games of an honest set of candidates that a broken one plays. With
+            a quarter, 15 games show the subtlest mistake, of which each must be won.
     """
 
     dp: int
@@ -42,10 +43,11 @@ class Sizes:
     membership: int
     null: int
     games: float
+    oblivious: float
 
 
-QUICK = Sizes(dp=20, ppidm=1, membership=20, null=100, games=0.5)
-FULL = Sizes(dp=100, ppidm=3, membership=100, null=1000, games=1.0)
+QUICK = Sizes(dp=20, ppidm=1, membership=20, null=100, games=0.5, oblivious=0.25)
+FULL = Sizes(dp=100, ppidm=3, membership=100, null=1000, games=1.0, oblivious=0.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +189,7 @@ def _oblivious(number: int, seed: int, sizes: Sizes) -> Iterator[Line]:
     from .oblivious import check as check_oblivious
 
     kinds = _share((*COPIES, ObClip), number)
-    found = check_oblivious(seed=seed, kinds=kinds, share=sizes.games / 2, at_once=1)
+    found = check_oblivious(seed=seed, kinds=kinds, share=sizes.oblivious, at_once=1)
     return _lines("oblivious", kinds, found)
 
 
