@@ -57,7 +57,7 @@ class DecoderInversion:
         {Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.CANDIDATES}
     )
     reads: ClassVar[frozenset[str]] = LAYERS
-    examples: int = 96
+    examples: int = 64
     rounds: int = 20
     rate: float = 3e-3
 

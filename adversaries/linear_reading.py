@@ -57,7 +57,7 @@ class LinearReading:
     )
     reads: ClassVar[frozenset[str]] = LAYERS
     steps: int = 1
-    examples: int = 128
+    examples: int = 96
 
     def __post_init__(self) -> None:
         if self.steps < 0:

@@ -63,7 +63,7 @@ class ModelInversion:
     reads: ClassVar[frozenset[str]] = LAYERS
     rounds: int = 3
     rate: float = 0.1
-    examples: int = 64
+    examples: int = 48
 
     def __post_init__(self) -> None:
         if self.rounds < 0:

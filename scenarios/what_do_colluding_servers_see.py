@@ -87,7 +87,7 @@ class WhatDoColludingServersSee:
     few: int = 0
     steps: int = 2
     early: tuple[int, ...] = (1, 2, 4)
-    pairs: int = 4
+    pairs: int = 3
 
     def __post_init__(self) -> None:
         for name, least in (("games", 2), ("few", 0), ("steps", 1), ("pairs", 2)):
@@ -142,12 +142,12 @@ class WhatDoColludingServersSee:
             yield _arm(base, defense.servers[n - size :], measured=measured)
         if measured:
             return
+        first = replace(base, games=max(2, games // 2))
         for members in _others(defense, all_but_one=full or defense.share == "real"):
             # What one server sees is judged; of larger coalitions the best is shown.
             judged = defense.share == "real" or len(members) == 1
             which = f"({', '.join(party.rpartition('/')[2] for party in members)})"
-            yield _arm(base, members, which=which, measured=not judged)
-        first = replace(base, games=max(2, games // 2))
+            yield _arm(base if full else first, members, which=which, measured=not judged)
         for size in WATCHED[defense.share](n):
             for seen in (steps for steps in self.early if steps < defense.steps):
                 yield _arm(first, defense.servers[n - size :], measured=True, seen=seen)
