@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,14 +83,15 @@ def _verdict(
     failed = [control.name for control in controls if not control.holds]
     if failed:
         return Verdict.INCONCLUSIVE, f"controls that do not hold: {', '.join(failed)}"
+    found = f"find {detectable:.3f} beyond the claim"
+    if math.isinf(detectable):
+        found = "are too few to find anything beyond the claim"
     if covered:
-        return Verdict.NOT_REFUTED, (
-            f"{covered}; games alone find {detectable:.3f} beyond the claim"
-        )
+        return Verdict.NOT_REFUTED, f"{covered}; games alone {found}"
     if detectable > resolution:
         return Verdict.INCONCLUSIVE, (
-            f"these games find {detectable:.3f} beyond the claim with probability 0.9; the profile "
-            f"asks for {resolution:g}: play more games"
+            f"these games {found} with probability 0.9; the profile asks for {resolution:g}: play "
+            "more games"
         )
     return Verdict.NOT_REFUTED, (
         f"no adversary shows more than the claim allows; {detectable:.3f} beyond it would have "

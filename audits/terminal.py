@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -78,7 +79,8 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
         )
         console.print(f"  {escape(finding.reason)}")
         if finding.ceiling is not None:
-            console.print(f"  a perfect attack would have shown {finding.ceiling:.3f}")
+            most = "nothing" if math.isinf(finding.ceiling) else f"{finding.ceiling:.3f}"
+            console.print(f"  a perfect attack would have shown {most}")
         for exact in finding.exact:
             console.print(f"  exact: {_exact(exact)}")
         if finding.rows:
