@@ -14,7 +14,7 @@ run: $(STAMP)
 	@$(BIN)/latentleak report $(RUN) --format md,html
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock" --durations=25
 	$(BIN)/python -m pytest -m clock
 
 check: $(VENV)/.installed-dev
