@@ -73,9 +73,9 @@ class WasItInTraining:
     )
     samples: int = 80
     many: int = 1000
-    shadow: int = 16
-    swapped: int = 24
-    shuffled: int = 48
+    shadow: int = 12
+    swapped: int = 20
+    shuffled: int = 32
 
     def __post_init__(self) -> None:
         least = {"samples": 2, "many": 0, "shadow": 2, "swapped": 2, "shuffled": 0}
