@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,9 +31,12 @@ AVAILABLE = sys.platform == "linux"
 
 ERRORS = "stderr"
 
+GLANCE = 0.5
+"""Longest wait before a look whether another thread has stopped the process [s]."""
+
 
 class Prefork:
-    """The parent's end. Use it as a context manager, from one thread."""
+    """The parent's end, a context manager: one thread runs it, any may stop it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
@@ -60,7 +64,7 @@ class Prefork:
             timeout: Longest that it may take [s].
 
         Returns:
-            Its exit status, negative for a signal; None if it took too long and was killed.
+            Its exit status, negative for a signal; None if it took too long or was stopped.
         """
         process = self._process or self._start()
         self._process = process
@@ -70,14 +74,22 @@ class Prefork:
             request = {"root": str(root), "imports": list(imports)}
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
-        with selectors.DefaultSelector() as ready:
+        line = ""
+        with suppress(ValueError), selectors.DefaultSelector() as ready:  # closed meanwhile
             ready.register(process.stdout, selectors.EVENT_READ)
-            if not ready.select(timeout):
-                self.stop()
-                return None
-        line = process.stdout.readline()
+            deadline = time.monotonic() + timeout
+            # Who closes a pipe that another thread waits for does not wake it: look up at times.
+            while not ready.select(min(GLANCE, max(0.0, deadline - time.monotonic()))):
+                if self._process is not process:
+                    return None
+                if time.monotonic() >= deadline:
+                    self.stop()
+                    return None
+            line = process.stdout.readline()
         if line:
             return int(json.loads(line)["status"])
+        if self._process is not process:
+            return None
         status = process.wait()
         self.stop()
         return status

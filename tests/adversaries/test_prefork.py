@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,18 @@ def test_death_is_an_error_and_the_next_one_plays(probes: Path, job: Job) -> Non
     dies = Spec(path=f"{probes}:Probe", fields={"mark": "dies"}).build()
     with pytest.raises(AdversaryError, match="status 7"):
         guess({"dies": (dies, [job]), "lives": (Spec(path=f"{probes}:Probe").build(), [job])})
+
+
+def test_another_thread_may_stop_it(
+    probes: Path, job: Job, fork: Prefork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors.DefaultSelector, "select", lambda *_: [])  # it is never woken
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fork.run, tmp_path, ["json"], timeout=600)
+        while fork._process is None:
+            time.sleep(0.01)
+        fork.stop()
+        assert waiting.result(timeout=60) is None
 
 
 def test_too_long_is_killed_and_another_run_starts_anew(
