@@ -205,14 +205,15 @@ def gallery(
     columns = [originals, *(images for _, images in drawn if images is not None)]
     if len(columns) == 1:
         return None
-    cells = [np.concatenate([framed(image) for image in c[:ROWS]]) for c in columns]
+    rows = min(ROWS, *map(len, columns))  # some coalitions play fewer games
+    cells = [np.concatenate([framed(image) for image in c[:rows]]) for c in columns]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(cells, axis=1)).save(path)
     sizes = ", ".join(f"{look.servers} ({look.best})" for look, _ in drawn)
     return path.name, (
         f"One game a row: what the client got, then what servers made of it together: {sizes}; of "
         f"each the adversary whose pictures are the most similar. Prompts: "
-        f"{'; '.join(prompts[:ROWS])}."
+        f"{'; '.join(prompts[:rows])}."
     )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from latentleak.audits import judging
 from latentleak.audits.membership import audit, rows
 from latentleak.audits.selfcheck.membership import Check, check, table
 from latentleak.audits.selfcheck.membership_games import (
@@ -81,11 +80,11 @@ MISTAKES: dict[str, tuple[Break, str]] = {
         "truth in the scores",
     ),
     "attacks need not work": (
-        lambda patch: patch.setattr(judging, "RETRIEVAL", 0.0),
+        lambda patch: patch.setattr(audit, "_works", lambda case: 0.0),
         "attacks that fail",
     ),
     "no reference is fine": (
-        lambda patch: patch.setattr(audit, "_reference", lambda rows, plain: ()),
+        lambda patch: patch.setattr(audit, "_reference", lambda *_: ()),
         "few others undefended",
     ),
     "too few others will do": (
