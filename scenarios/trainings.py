@@ -56,7 +56,8 @@ class TrainingArm:
         samples: Members, and others unless `others` is given; None takes all there are.
         others: Samples of the same law that were not trained on.
         shadow: Members, and others, of each shadow model; None takes all there are.
-        queries: Most evaluations of the model for each sample; None allows any number.
+        queries: Most evaluations of networks for each sample, of the model and of references that
+            the attack asks about the same sample; None allows any number.
         swapped: Games of the swapped-view control, more where members or others are rare.
         captions: `own`, or `exchanged` between samples: then only attacks on captions play, and
             what they find is measured, not judged.
@@ -79,10 +80,15 @@ class TrainingArm:
             return False
         if self.captions == EXCHANGED and not getattr(adversary, "conditional", False):
             return False
-        if self.queries is not None and getattr(adversary, "queries", 0) > self.queries:
+        if self.queries is not None and self.cost(adversary) > self.queries:
             return False
         labelled = Knowledge.WEIGHTS not in adversary.needs
         return labelled or Knowledge.SHADOW not in adversary.needs or bool(self._shadows)
+
+    def cost(self, adversary: Any) -> int:
+        """Evaluations of networks for each sample."""
+        asked = 1 + (len(self._shadows) if getattr(adversary, "references", False) else 0)
+        return int(getattr(adversary, "queries", 0)) * asked
 
     @property
     def _shadows(self) -> tuple[str, ...]:
@@ -169,9 +175,7 @@ def _drawn(arm: TrainingArm, rng: np.random.Generator) -> tuple[Pool, Pool]:
 def _printed(arm: TrainingArm, pool: Pool, adversaries: Mapping[str, Adversary]) -> dict[str, Any]:
     """Facts of an arm for the finding."""
     members = int(pool.member.sum())
-    queries = {
-        who: getattr(each, "queries", None) for who, each in adversaries.items() if arm.takes(each)
-    }
+    queries = {who: arm.cost(each) for who, each in adversaries.items() if arm.takes(each)}
     return {
         "samples": pool.name,
         "unit": pool.unit,

@@ -29,9 +29,9 @@ KNOWS = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.SHADOW})
 """The model, and models trained alike on samples of one's own."""
 
 FEW = 1
-"""Most evaluations of the model for each sample in the arm with many samples."""
+"""Most evaluations of networks for each sample in the arm with many samples."""
 
-QUICK = 4
+QUICK = 5
 """The same for trainings that claim something, in the quick profile."""
 
 FEWER = 3

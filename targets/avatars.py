@@ -104,9 +104,7 @@ class Avatars:
         """
         if split not in SPLITS:
             raise TargetError(f"split={split!r} must be one of {', '.join(SPLITS)}")
-        rows = [row for row in _table(folder) if row["split"] == split]
-        columns = {name: np.array([row[name] for row in rows]) for name in ATTRIBUTES}
-        return Avatars(split=split, attributes=columns, folder=folder)
+        return _open(split, folder)
 
     def __len__(self) -> int:
         return len(self.attributes["skin"])
@@ -193,6 +191,13 @@ def _glasses(accessory: str) -> str:
 def _table(folder: Path) -> tuple[dict[str, str], ...]:
     with (folder / "avatars.csv").open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
+
+
+@cache
+def _open(split: str, folder: Path) -> Avatars:
+    rows = [row for row in _table(folder) if row["split"] == split]
+    columns = {name: np.array([row[name] for row in rows]) for name in ATTRIBUTES}
+    return Avatars(split=split, attributes=columns, folder=folder)
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import TargetError
+from .memory import keep
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -65,6 +66,7 @@ class Target:
         """
         from .components import open_pipeline
 
+        keep()
         return open_pipeline(self.parts(model), components, dtype=self.dtype, device=self.device)
 
     def folder(self, model: Model = "cloud") -> Path:

@@ -87,6 +87,7 @@ class AgainstReferences:
     plays: ClassVar[frozenset[Question]] = frozenset({Question.WAS_IT_IN_TRAINING})
     needs: ClassVar[frozenset[Knowledge]] = frozenset({Knowledge.WEIGHTS, Knowledge.SHADOW})
     reads: ClassVar[frozenset[str]] = frozenset({KIND})
+    references: ClassVar[bool] = True
     times: tuple[int, ...]
 
     @property

@@ -1,0 +1,32 @@
+"""The allocator hands out again what was freed, instead of asking the kernel for it."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from latentleak.targets.memory import keep
+
+FREE_AND_ASK_AGAIN = """
+import resource, torch
+from latentleak.targets.memory import keep
+if {keeps}: assert keep()
+for _ in range(16): torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(8): torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(*, keeps: bool) -> int:
+    """Pages that the kernel had to provide for 8 blocks of 64 MiB, one after the other."""
+    code = FREE_AND_ASK_AGAIN.format(keeps=keeps)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not keep(), reason="the allocator is not glibc's")
+def test_freed_memory_is_used_again() -> None:
+    block = 2**26 // resource.getpagesize()
+    assert faults(keeps=True) < block < 4 * block < faults(keeps=False)
