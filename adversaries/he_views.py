@@ -197,7 +197,7 @@ def public_pictures(target: Target) -> Pictures:
     emoji = Emoji.open()
     chosen = np.flatnonzero(emoji.person & emoji.member)
     chosen = chosen[:: -(-len(chosen) // PUBLIC)]
-    images = torch.from_numpy(emoji.images[chosen]).permute(0, 3, 1, 2).float()
+    images = torch.from_numpy(emoji.take(chosen)).permute(0, 3, 1, 2).float()
     side = _side(target)
     if images.shape[-1] != side:
         images = functional.interpolate(images, (side, side), mode="bilinear")
@@ -215,6 +215,13 @@ def public_latents(target: Target) -> Latent:
     images = torch.from_numpy(public_pictures(target)).permute(0, 3, 1, 2)
     parts = [sampling.encode(vae, part.float() / 255).cpu() for part in images.split(ROWS)]
     return torch.cat(parts).double().numpy()
+
+
+def prime(target: Target) -> None:
+    """Open the model's parts, and make pictures and latents that everybody may know."""
+    Model.of(target, steps=1, guidance=1.0, method="ddim")
+    _mean_picture(target)
+    public_latents(target)
 
 
 def _side(target: Target) -> int:

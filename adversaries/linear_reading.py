@@ -44,6 +44,9 @@ class LinearReading:
 
     Where nothing was opened the guess is the mean of the own pictures.
 
+    The second estimate also looks at what the network gives when it is run on from the last step's
+    inputs, where the last convolution stays with the client (`own_views.maps`).
+
     Queries: one execution in the clear for each example.
 
     Attributes:
@@ -112,7 +115,7 @@ def features(
     guesses = dual.without_own(final, rng), dual(final)
     inputs = imitated(model, own, opened[last], last, rng), opened[last]
     taught, asked = (
-        np.concatenate([guess, maps(model, seen)], axis=1)
+        np.concatenate([guess, maps(model, seen, last)], axis=1)
         for guess, seen in zip(guesses, inputs, strict=True)
     )
     return taught, asked

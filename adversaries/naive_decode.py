@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from ..defenses.views import Views
 from .contract import Auxiliary, Guesses, Knowledge, Question
 from .he_views import Pictures
 from .own_order import in_own_order
-from .share_inputs import Inputs, at_step, seen_steps
-from .share_latent import latents, read_ends
-from .share_model import ShareModel, Tap
+from .share_inputs import at_step, seen_steps
+from .share_latent import read_ends, run_on
+from .share_model import ShareModel
 from .share_views import LAYERS
 
 
@@ -62,23 +61,4 @@ class NaiveDecode:
         if len(steps) < -self.step:
             return model.nothing(len(views))
         step = steps[self.step]
-        inputs = {n: _taken_for_true(x) for n, x in at_step(opened, step).items()}
-        shape = (len(views), *model.shown.shape)
-        z, _ = latents(model, inputs, torch.zeros(shape, dtype=torch.float64), 1e6)
-        forced = {
-            number: (
-                model.in_rows(torch.from_numpy(x.values).float()),
-                model.in_rows(torch.from_numpy(x.known)),
-            )
-            for number, x in inputs.items()
-        }
-        empty = model.empty(len(views))
-        return model.pictures(model.run(z.float(), empty, step, Tap(forced=forced))[1])
-
-
-def _taken_for_true(inputs: Inputs) -> Inputs:
-    return replace(
-        inputs,
-        known=np.ones_like(inputs.known),
-        variance=np.zeros_like(inputs.variance),
-    )
+        return model.pictures(run_on(model, at_step(opened, step), step))

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .he_views import ROWS
 from .own_executions import Executions
 from .share_inputs import Inputs
-from .share_latent import latent_images
-from .share_model import ShareModel
+from .share_latent import latent_images, run_on
+from .share_model import NOISE, ShareModel
 from .share_views import Floats
 
 Opened = Mapping[int, Mapping[int, Inputs]]
@@ -62,10 +63,19 @@ def _as_seen(own: Tensor, seen: Inputs, rng: np.random.Generator) -> Inputs:
     )
 
 
-def maps(model: ShareModel, inputs: Mapping[int, Inputs]) -> Floats:
-    """Inputs of one step carried to the grid of latents by public linear maps.
+def maps(model: ShareModel, inputs: Mapping[int, Inputs], step: int) -> Floats:
+    """Inputs of one step carried to the grid of latents by public maps.
+
+    These are linear. Where the last convolution stays with the client, a normalization and an
+    activation lie between the inputs and the latent: then the network is also run on from them.
 
     Returns:
         Shape (games, maps, height, width).
     """
-    return torch.cat(latent_images(model, inputs), dim=1).numpy()
+    found = latent_images(model, inputs)
+    if NOISE not in model.numbers:
+        starts = range(0, len(found[0]), ROWS)
+        rows = [slice(start, start + ROWS) for start in starts]
+        parts = [run_on(model, {n: x[own] for n, x in inputs.items()}, step) for own in rows]
+        found.append(torch.cat(parts).double())
+    return torch.cat(found, dim=1).numpy()

@@ -3,14 +3,16 @@
 Importing PyTorch and diffusers takes seconds, longer than many attacks. This process is started
 like any sealed one (`python -I`, empty working directory, cleared environment), is told which of
 the project's modules an adversary needs, imports them, and forks. It never opens a view: what one
-adversary was handed, no other one can find here.
+adversary was handed, no other one can find here. What follows from the public model alone (see
+`PRIMERS`) is made here once, where the numeric libraries have one thread and forks are safe.
 
-Protocol, one JSON value a line: `{"root": folder, "imports": [module, ...]}` in, `{"status": exit
-status}` out. The child's errors are in `root/stderr`.
+Protocol, one JSON value a line: `{"root": folder, "imports": [module, ...], "model": fields of a
+Target or null}` in, `{"status": exit status}` out. The child's errors are in `root/stderr`.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -20,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +33,9 @@ AVAILABLE = sys.platform == "linux"
 """Elsewhere libraries that have been imported do not survive a fork."""
 
 ERRORS = "stderr"
+
+PRIMERS = ("latentleak.adversaries.he_views",)
+"""Modules with a function `prime` of a `Target`, called where an adversary imports them."""
 
 GLANCE = 0.5
 """Longest wait before a look whether another thread has stopped the process [s]."""
@@ -55,12 +61,20 @@ class Prefork:
         self.stop()
         self._empty.cleanup()
 
-    def run(self, root: Path, imports: Sequence[str], *, timeout: float) -> int | None:
+    def run(
+        self,
+        root: Path,
+        imports: Sequence[str],
+        *,
+        model: Mapping[str, Any] | None = None,
+        timeout: float,
+    ) -> int | None:
         """Play the jobs under `root` in a fresh process.
 
         Args:
             root: As `sealed.run_jobs` reads it.
             imports: Modules of this project to have ready.
+            model: Fields of the `Target` whose public material is to be ready.
             timeout: Longest that it may take [s].
 
         Returns:
@@ -71,7 +85,7 @@ class Prefork:
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
-            request = {"root": str(root), "imports": list(imports)}
+            request = {"root": str(root), "imports": list(imports), "model": model}
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
         line = ""
@@ -120,6 +134,25 @@ class Prefork:
                     pipe.close()
 
 
+_IDLE: defaultdict[tuple[tuple[str, str], ...], list[Prefork]] = defaultdict(list)
+
+
+@contextmanager
+def lent(environment: Mapping[str, str]) -> Iterator[Prefork]:
+    """A process that waits for the next borrower once it is given back, and ends with this one."""
+    idle = _IDLE[tuple(sorted(environment.items()))]
+    fork = idle.pop() if idle else _registered(Prefork(environment))
+    try:
+        yield fork
+    finally:
+        idle.append(fork)
+
+
+def _registered(fork: Prefork) -> Prefork:
+    atexit.register(fork.__exit__, None, None, None)
+    return fork
+
+
 def serve() -> None:
     """The process: import, fork, wait, answer; ends with its standard input."""
     for line in iter(sys.stdin.readline, ""):
@@ -127,11 +160,23 @@ def serve() -> None:
         for module in request["imports"]:
             with suppress(Exception):  # the adversary meets the same error, and reports it
                 importlib.import_module(module)
+        if request["model"] is not None:
+            _prime(request["model"])
         child = os.fork()
         if child == 0:
             _play(Path(request["root"]))
         _, status = os.waitpid(child, 0)
         print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def _prime(model: Mapping[str, Any]) -> None:
+    """Make what follows from the model alone; each primer remembers what it made."""
+    for name in PRIMERS:
+        if (module := sys.modules.get(name)) is not None:
+            with suppress(Exception):  # the adversary meets the same error, and reports it
+                from ..targets.pipeline import Target
+
+                module.prime(Target(**model))
 
 
 def _play(root: Path) -> None:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ from ..defenses.seeds import stream
 from ..defenses.spec import Spec
 from ..defenses.views import Views
 from .contract import Adversary, Auxiliary, Guesses, Knowledge, Scores, play
-from .prefork import AVAILABLE, ERRORS, Prefork
+from .prefork import AVAILABLE, ERRORS, Prefork, lent
 from .remembered import load_guesses, save_guesses
 
 TIMEOUT = 1800.0
@@ -119,7 +120,7 @@ def guess(
     busy = {name: player for name, player in players.items() if player[1]}
     with ExitStack() as stack:
         forks = [
-            stack.enter_context(Prefork(_environment(threads)))
+            stack.enter_context(lent(_environment(threads)))
             for _ in range(min(at_once, len(busy)) if AVAILABLE and sealed else 0)
         ]
 
@@ -142,11 +143,15 @@ def guess(
             return found
 
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=at_once))
-        stack.callback(_stop, tuple(forks))  # before the pool waits for what they play
-        results = pool.map(one, busy) if sealed else map(one, busy)
-        for name, found in zip(busy, results, strict=True):
-            said[name] = found
-            done(len(said), len(busy))
+        every = tuple(forks)
+        try:
+            results = pool.map(one, busy) if sealed else map(one, busy)
+            for name, found in zip(busy, results, strict=True):
+                said[name] = found
+                done(len(said), len(busy))
+        except BaseException:
+            _stop(every)  # before the pool waits for what they play
+            raise
     return {name: said.get(name, {}) for name in players}
 
 
@@ -208,7 +213,8 @@ def _play(
         if not sealed:
             _open(root, spec.path)
         elif fork is not None:
-            _fork(fork, root, spec.path, _imports(adversary, spec))
+            model = _model(jobs) if threads == 1 else None
+            _fork(fork, root, spec.path, _imports(adversary, spec), model)
         else:
             _spawn(root, spec.path, threads)
         return {job.name: _said(root / str(number)) for number, job in enumerate(jobs)}
@@ -219,6 +225,14 @@ def _imports(adversary: Adversary, spec: Spec) -> tuple[str, ...]:
     module = spec.path.rpartition(":")[0]
     own = (module,) if module.startswith("latentleak.") else ()
     return own + (MODEL if Knowledge.WEIGHTS in adversary.needs else ())
+
+
+def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
+    """The model that most of an adversary's games are about, if it runs on the CPU."""
+    granted = (job.auxiliary.weights or {} for job in jobs)
+    known = [weights["open"] for weights in granted if "open" in weights]
+    model = max(known, key=known.count, default=None)
+    return model if model is not None and model["device"] == "cpu" else None
 
 
 def run_jobs(root: Path) -> None:
@@ -271,8 +285,14 @@ def _open(root: Path, path: str) -> None:
         raise AdversaryError(f"{path} failed: {type(error).__name__}: {error}") from error
 
 
-def _fork(fork: Prefork, root: Path, path: str, imports: Sequence[str]) -> None:
-    status = fork.run(root, imports, timeout=TIMEOUT)
+def _fork(
+    fork: Prefork,
+    root: Path,
+    path: str,
+    imports: Sequence[str],
+    model: Mapping[str, Any] | None,
+) -> None:
+    status = fork.run(root, imports, model=model, timeout=TIMEOUT)
     if status is None:
         raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s")
     if status != 0:

@@ -37,6 +37,12 @@ class Inputs:
     known: npt.NDArray[np.bool_]
     variance: Floats
 
+    def __getitem__(self, games: slice) -> Inputs:
+        """The inputs of some games."""
+        return Inputs(
+            values=self.values[games], known=self.known[games], variance=self.variance[games]
+        )
+
     @property
     def informative(self) -> npt.NDArray[np.bool_]:
         """Games in which the values depend on the input, shape (games,)."""

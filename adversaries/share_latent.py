@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ..defenses.views import Views
 from .share_inputs import Inputs, read
-from .share_model import LATENT, NOISE, ShareModel, ends
+from .share_model import LATENT, NOISE, ShareModel, Tap, ends
 
 ROUNDS = 40
 """Most iterations of conjugate gradients."""
@@ -104,6 +104,38 @@ def latents(
     solved = conjugate_gradients(curvature, torch.as_tensor(right), mean)
     share = (curvature(torch.ones_like(mean)) * variance - 1).flatten(1).mean(dim=1)
     return solved, share
+
+
+def run_on(model: ShareModel, inputs: Mapping[int, Inputs], step: int) -> Tensor:
+    """The clean latent that the network gives from opened inputs on, shape (games, ...).
+
+    What is missing is taken to be 0, and what is noisy to be true.
+
+    Args:
+        model: The public side.
+        inputs: Opened inputs at that step, by request group; n games.
+        step: Number of the step.
+    """
+    known = {number: _taken_for_true(x) for number, x in inputs.items()}
+    games = len(next(iter(known.values())).values)
+    nothing = torch.zeros((games, *model.shown.shape), dtype=torch.float64)
+    z, _ = latents(model, known, nothing, 1e6)
+    forced = {
+        number: (
+            model.in_rows(torch.from_numpy(x.values).float()),
+            model.in_rows(torch.from_numpy(x.known)),
+        )
+        for number, x in known.items()
+    }
+    return model.run(z.float(), model.empty(games), step, Tap(forced=forced))[1]
+
+
+def _taken_for_true(inputs: Inputs) -> Inputs:
+    return replace(
+        inputs,
+        known=np.ones_like(inputs.known),
+        variance=np.zeros_like(inputs.variance),
+    )
 
 
 def observed(model: ShareModel, inputs: Mapping[int, Inputs]) -> list[Observed]:

@@ -6,17 +6,16 @@ order by anybody: the run then finds them done.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ..scenarios.contract import Progress
-from ..targets.pipeline import BUILT_IN
 from .config import RunConfig
 from .folder import RunFolder
-from .workers import ARM, AT_ONCE, SCENARIO, Unit, Units, side_by_side
+from .workers import ARM, AT_ONCE, SCENARIO, Unit, Units, of_use, side_by_side
 
 if TYPE_CHECKING:
     from .contest import Contest
@@ -37,7 +36,7 @@ def play_ahead(
         folder: Of the run.
         progress: Shows how far it is.
     """
-    if not _of_use(config):
+    if not of_use(config):
         return
     if not any(getattr(each.scenario, "parallel", False) for each in group.values()):
         return
@@ -57,8 +56,8 @@ def do_ahead(
 ) -> frozenset[str]:
     """Do the scenarios of a run side by side, where that is of use.
 
-    Those that are not `parallel` take longest in one piece, and come first; the others' arms fill
-    the gaps, and are judged once all are played.
+    Arms come first, those of the scenario with the most work before the others', and are judged
+    once all are played. What is played in one piece fills the end.
 
     Args:
         every: Contests of the run, as the configuration alone gives them.
@@ -70,10 +69,10 @@ def do_ahead(
     Returns:
         Scenarios in which a process died.
     """
-    if not _of_use(config):
+    if not of_use(config):
         return frozenset()
     whole: list[Unit] = []
-    pieces: list[Unit] = []
+    pieces: list[tuple[int, list[Unit]]] = []
     needs: dict[Unit, frozenset[Unit]] = {}
     for name in dict.fromkeys(each.scenario.name for each in every):
         own = {each.games: each for each in every if each.scenario.name == name}
@@ -83,17 +82,13 @@ def do_ahead(
             arms += _unplayed(own.values(), config, folder)
         needs[unit] = frozenset(arms)
         if arms:
-            pieces += [*arms, unit]
+            pieces.append((len(arms) * len(own[next(iter(own))].adversaries), [*arms, unit]))
         else:
             whole.append(unit)
-    units = Units([*whole, *pieces], needs)
+    ordered = sorted(pieces, key=itemgetter(0), reverse=True)
+    units = Units([*chain.from_iterable(each for _, each in ordered), *whole], needs)
     side_by_side(units, config, folder, progress, split)
     return frozenset(name for what, name, _ in units.lost if what == SCENARIO)
-
-
-def _of_use(config: RunConfig) -> bool:
-    small = config.model in BUILT_IN and config.device in ("auto", "cpu")
-    return small and (os.cpu_count() or 1) >= AT_ONCE
 
 
 def _unplayed(every: Iterable[Contest], config: RunConfig, folder: RunFolder) -> Iterator[Unit]:

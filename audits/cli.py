@@ -137,6 +137,10 @@ def run(
         sealed=sealed,
         settings=parse_settings(settings or ()),
     )
+    from .workers import of_use, warm
+
+    if config.scenarios == ("all",) and of_use(config):
+        warm()
     from .baseline import load
     from .cells import failed
     from .engine import run as start

@@ -27,17 +27,25 @@ SHOWN = 3
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Report]:
-    """One bar a stage on stderr; lines instead of bars where stderr is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+    """One bar on stderr a stage that is not done; lines where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    shown = console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, disable=not shown, refresh_per_second=4
+    ) as bars:
         tasks: dict[str, Any] = {}
 
         def report(label: str, done: int, total: int) -> None:
             if label not in tasks:
                 tasks[label] = bars.add_task(label, total=total)
-                if not console.is_terminal:
+                if not shown:
                     console.print(f"{label} ({total})")
-            bars.update(tasks[label], completed=done, total=total)
+            bars.update(tasks[label], completed=done, total=total, visible=done < total)
 
         yield report
 

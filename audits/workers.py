@@ -8,6 +8,7 @@ configuration and the seed: the findings are the same bytes however units are sh
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from threading import Condition
 from typing import IO, Any
 
 from ..scenarios.contract import Progress
+from ..targets.pipeline import BUILT_IN
 from .config import RunConfig
 from .folder import RunFolder
 
@@ -105,6 +107,36 @@ def side_by_side(
                 worker.stop()
 
 
+def of_use(config: RunConfig) -> bool:
+    """Whether there are cores for several processes, and models with not more to do than one."""
+    small = config.model in BUILT_IN and config.device in ("auto", "cpu")
+    return small and (os.cpu_count() or 1) >= AT_ONCE
+
+
+def warm() -> None:
+    """Start the processes already: they import the libraries while this one does."""
+    atexit.register(_cool)
+    _WARM.extend(_start(subprocess.DEVNULL) for _ in range(AT_ONCE))
+
+
+_WARM: list[subprocess.Popen[str]] = []
+
+
+def _cool() -> None:
+    while _WARM:
+        _WARM.pop().kill()
+
+
+def _start(errors: IO[str] | int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", START, json.dumps(sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
+
+
 class _Worker:
     """The parent's end of one process."""
 
@@ -115,14 +147,7 @@ class _Worker:
         self._stopped = False
 
     def _started(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
-        return process
+        return _WARM.pop() if _WARM else _start(self._errors)
 
     def work(self, units: Units, progress: Progress) -> None:
         """Hand out units until there are none."""

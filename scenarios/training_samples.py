@@ -154,7 +154,7 @@ def _emoji_families(rng: np.random.Generator) -> Pool:
         style = rng.choice(np.unique(data.style[own]))
         rows[number] = rng.choice(own[data.style[own] == style])
     return Pool(
-        images=data.images[rows],
+        images=data.take(rows),
         captions=_captions(data.label[rows], data.style[rows]),
         member=data.member[rows],
         name="emoji",

@@ -62,10 +62,10 @@ class WasItInTraining:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, int]] = {
-        "samples": 32,
+        "samples": 16,
         "many": 0,
-        "shadow": 8,
-        "swapped": 8,
+        "shadow": 6,
+        "swapped": 6,
         "shuffled": 0,
     }
     claims: tuple[Claim, ...] = field(

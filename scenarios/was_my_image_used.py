@@ -63,7 +63,7 @@ class WasMyImageUsed:
     controls = ("plain-mean", "latentleak.audits.selfcheck.broken_dp:NoClipping")
     optimum = "likelihood ratio"
     together = True
-    brief: ClassVar[Mapping[str, int]] = {"games": 400, "costly": 8}
+    brief: ClassVar[Mapping[str, int]] = {"games": 400, "costly": 4}
     games: int = 4000
     costly: int = 80
     collection: private_sets.Name = "stickies"

@@ -49,8 +49,6 @@ SERVER = Party("server/0")
 CHOOSES = frozenset({Knowledge.PROTOCOL, Knowledge.WEIGHTS, Knowledge.TARGET})
 """The model, and latents to choose from."""
 
-TAUS = (0.05, 0.2, 0.5, 0.9)
-
 STARTS = 16
 """Images of the tiny model that start together: entries enough for a selection to differ."""
 
@@ -73,6 +71,7 @@ class WhatDidTheServerSee:
         latents: Games about the client's first latent; 0 leaves those out.
         keys: Games about the last ciphertext; 0 leaves those out.
         curve: Games for each threshold of the curve; 0 leaves it out.
+        taus: These thresholds.
         samples: Images an execution where decryptions are handed back, so that one ciphertext is
             full; the first is judged.
     """
@@ -92,13 +91,21 @@ class WhatDidTheServerSee:
     optimum = "plain reading"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, int]] = {"games": 6, "latents": 3, "keys": 2, "curve": 2}
+    brief: ClassVar[Mapping[str, Any]] = {
+        "games": 4,
+        "steps": 3,
+        "latents": 2,
+        "keys": 2,
+        "curve": 2,
+        "taus": [0.05, 0.9],
+    }
     games: int = 24
     steps: int = 10
     method: str = "ddim"
     latents: int = 6
     keys: int = 3
     curve: int = 4
+    taus: tuple[float, ...] = (0.05, 0.2, 0.5, 0.9)
     samples: int = 5
 
     def __post_init__(self) -> None:
@@ -141,7 +148,7 @@ class WhatDidTheServerSee:
         if self.games:
             yield full
         if self.games and self.curve and _follows_threshold(defense):
-            for tau in TAUS:
+            for tau in self.taus:
                 yield replace(
                     full,
                     name=f"tau {tau:g}",

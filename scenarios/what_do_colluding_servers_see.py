@@ -77,7 +77,7 @@ class WhatDoColludingServersSee:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, Any]] = {
-        "games": 4,
+        "games": 2,
         "few": 0,
         "steps": 2,
         "early": [],

@@ -55,6 +55,10 @@ class WhatWasThePrompt:
         games: Games a coalition; eight releases for each where a curator publishes.
         steps: Denoising steps; the full profile takes four times as many.
         drawn: First games in which what was recovered is drawn again.
+        examples: Own executions that classifiers learn from.
+        captions: Public captions that the corrector learns from.
+        pulls: Gradient steps of soft tokens.
+        every_size: Coalitions of every size; else all servers, and single ones.
     """
 
     name = "what-was-the-prompt"
@@ -77,14 +81,27 @@ class WhatWasThePrompt:
     optimum = "nearest prompt"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, int]] = {"games": 6, "drawn": 2}
+    brief: ClassVar[Mapping[str, Any]] = {
+        "games": 2,
+        "steps": 2,
+        "drawn": 0,
+        "examples": 16,
+        "captions": 80,
+        "pulls": 8,
+        "every_size": False,
+    }
     games: int = 12
     steps: int = 4
     drawn: int = 4
+    examples: int = 96
+    captions: int = 600
+    pulls: int = 40
+    every_size: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in (("games", 2), ("steps", 2), ("drawn", 0)):
-            if getattr(self, name) < least:
+        least = {"games": 2, "steps": 2, "drawn": 0, "examples": 16, "captions": 8, "pulls": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
                 raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
 
     def concerns(self, claim: Claim) -> bool:
@@ -113,24 +130,39 @@ class WhatWasThePrompt:
         )
         if isinstance(config, ReleasedToken):
             return tuple(_releases(base, config))
-        return tuple(_coalitions(base)) if hasattr(config, "share") else (base,)
+        return tuple(self._coalitions(base)) if hasattr(config, "share") else (base,)
+
+    def _coalitions(self, base: DrawnArm) -> Iterator[CoalitionArm]:
+        """The last servers, from all to one; in mode `partition` also the first one alone."""
+        servers = base.defense.servers
+        sizes = range(len(servers), 0, -1) if self.every_size else (len(servers), 1)
+        members = [servers[len(servers) - size :] for size in sizes]
+        if base.defense.share == "partition":
+            members.append(servers[:1])
+        for some in members:
+            which = "" if some[-1] == servers[-1] else ", the first"
+            name = f"{len(some)} of {len(servers)}{which}"
+            yield CoalitionArm(**{**vars(base), "name": name}, members=tuple(some))
 
     def adversaries(self) -> Mapping[str, Adversary]:
         """From what people ask for anyway to soft tokens."""
+        classifiers = {
+            "encoding classifiers": EncodingClassifiers,
+            "attention classifiers": AttentionClassifiers,
+            "noise classifiers": NoiseClassifiers,
+            "latent classifiers": LatentClassifiers,
+            "picture classifiers": PictureClassifiers,
+        }
         return {
             "plausibility ranking": PlausibilityRanking(),
             "nearest prompt": NearestPrompt(),
             "noise fit": NoiseFit(),
-            "corrector": Corrector(),
-            "soft tokens": EncodingTokens(),
-            "encoding classifiers": EncodingClassifiers(),
-            "attention classifiers": AttentionClassifiers(),
-            "noise classifiers": NoiseClassifiers(),
-            "latent classifiers": LatentClassifiers(),
-            "picture classifiers": PictureClassifiers(),
-            "subject and modifiers": SubjectAndModifiers(),
+            "corrector": Corrector(examples=self.captions),
+            "soft tokens": EncodingTokens(steps=self.pulls),
+            **{name: kind(examples=self.examples) for name, kind in classifiers.items()},
+            "subject and modifiers": SubjectAndModifiers(examples=self.examples),
             "nearest token": NearestToken(),
-            "soft tokens from picture": PictureTokens(),
+            "soft tokens from picture": PictureTokens(steps=self.pulls),
         }
 
     def play(
@@ -180,18 +212,6 @@ def draw(arm: DrawnArm, seed: int) -> tuple[Secret, ...]:
     return tuple(
         Secret(candidates=prompts, real=int(rng.integers(len(prompts)))) for _ in range(arm.games)
     )
-
-
-def _coalitions(base: DrawnArm) -> Iterator[CoalitionArm]:
-    """The last servers, from all to one; in mode `partition` also the first one alone."""
-    servers = base.defense.servers
-    members = [servers[len(servers) - size :] for size in range(len(servers), 0, -1)]
-    if base.defense.share == "partition":
-        members.append(servers[:1])
-    for some in members:
-        which = "" if some[-1] == servers[-1] else ", the first"
-        name = f"{len(some)} of {len(servers)}{which}"
-        yield CoalitionArm(**{**vars(base), "name": name}, members=tuple(some))
 
 
 def _releases(base: DrawnArm, defense: ReleasedToken) -> Iterator[DrawnArm]:

@@ -101,16 +101,17 @@ class WhichPrompt:
     optimum = "intersection"
     together = True
     parallel = True
-    brief: ClassVar[Mapping[str, int]] = {
+    brief: ClassVar[Mapping[str, Any]] = {
         "full_games": 2,
         "full_shadow": 1,
-        "cheap_games": 60,
-        "cheap_shadow": 16,
-        "follow_ups": 12,
-        "accelerated": 8,
-        "skewed": 48,
+        "cheap_games": 40,
+        "cheap_shadow": 12,
+        "follow_ups": 8,
+        "accelerated": 4,
+        "skewed": 40,
         "mentions": 8,
         "published": 0,
+        "k": [5],
     }
     full_games: int = 6
     full_shadow: int = 2
@@ -336,7 +337,7 @@ class WhichPromptTimed(WhichPrompt):
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
     parallel = False
-    brief: ClassVar[Mapping[str, int]] = {"games": 16, "shadow": 6}
+    brief: ClassVar[Mapping[str, int]] = {"games": 8, "shadow": 4}
     games: int = 120
     shadow: int = 48
 

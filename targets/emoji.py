@@ -97,12 +97,15 @@ class Emoji:
     @cached_property
     def images(self) -> Bytes:
         """All images, sRGB on white, shape `(n, 64, 64, 3)`."""
-        return np.concatenate(
-            [
-                sheet(self.folder / f"{style}.webp")[self.cell[self.style == style]]
-                for style in STYLES
-            ]
-        )
+        return self.take(np.arange(len(self)))
+
+    def take(self, rows: NDArray[np.int64]) -> Bytes:
+        """Some of `images`; the others are not kept in memory."""
+        found = np.empty((len(rows), SIZE, SIZE, 3), dtype=np.uint8)
+        for style in np.unique(self.style[rows]):
+            here = self.style[rows] == style
+            found[here] = sheet(self.folder / f"{style}.webp")[self.cell[rows[here]]]
+        return found
 
 
 def attribute_space() -> Mapping[str, tuple[str, ...]]:

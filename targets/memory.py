@@ -1,7 +1,7 @@
 """Memory that models have freed stays with the process, to be used again at the next layer.
 
-By default glibc returns every large block to the kernel at once, and the next layer of the network
-pays for the same pages anew: a fifth of the time of small models on a CPU.
+By default glibc returns large blocks to the kernel at once, and the next layer of the network pays
+for the same pages anew: a fifth of the time of small models on a CPU.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import ctypes
 import sys
 from functools import cache
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-MOST = 2**30
-"""Free bytes at the end of the heap beyond which some go back to the kernel."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGE = 2**25
+"""Blocks of more bytes go back to the kernel still: the most that glibc takes."""
+FREE = 2**28
+"""Free bytes at the end of the heap beyond which some go back."""
 
 
 @cache
@@ -21,4 +23,6 @@ def keep() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     option = getattr(ctypes.CDLL(None), "mallopt", None)
-    return option is not None and bool(option(M_MMAP_MAX, 0) and option(M_TRIM_THRESHOLD, MOST))
+    return option is not None and bool(
+        option(M_MMAP_THRESHOLD, LARGE) and option(M_TRIM_THRESHOLD, FREE)
+    )

@@ -98,7 +98,7 @@ def public(count: int = PUBLIC) -> Collection:
     return Collection(
         name="public",
         style="emoji in four styles",
-        images=data.images[rows],
+        images=data.take(rows),
         label=np.array([caption(str(data.label[i]), str(data.style[i])) for i in rows]),
         family=data.family[rows],
         package=np.full(count, "emoji"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -88,9 +89,9 @@ class Corrector:
             rng: Of the noise that examples are given.
         """
         places = slice(1, self.tokens + 1)
-        ids = encoder.ids(self._captions())[:, : self.tokens + 1]
+        ids, states = _encoded(encoder, self._captions(), self.tokens + 1)
         words, told = Words.of(encoder), _told(ids[:, places], encoder.ends[1])
-        noisy = as_noisy(encoder.states(ids), seen[0], rng)
+        noisy = as_noisy(states, seen[0], rng)
         wanted = words.table[ids[:, places]][told]
         first = fit(noisy[:, places][told], wanted)
         values = np.stack([each.values[: self.tokens + 1] for each in seen])
@@ -158,6 +159,15 @@ class Words:
         own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
         tokens = self.allowed[((vectors - mean) @ own.T).argmax(axis=1)].reshape(rows, -1)
         return np.concatenate([np.full((rows, 1), self.start), tokens], axis=1)
+
+
+@lru_cache(maxsize=2)
+def _encoded(
+    encoder: Encoder, captions: tuple[str, ...], tokens: int
+) -> tuple[Tokens, npt.NDArray[np.float32]]:
+    """First tokens of captions and their hidden states; a process makes them once."""
+    ids = encoder.ids(captions)[:, :tokens]
+    return ids, encoder.states(ids)
 
 
 def _told(tokens: Tokens, end: int) -> npt.NDArray[np.bool_]:

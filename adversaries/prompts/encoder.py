@@ -22,7 +22,7 @@ ROWS = 64
 """Prompts in one call."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Encoder:
     """Tokenizer and text encoder of a target with one text encoder.
 
@@ -104,6 +104,7 @@ def vocabulary_tokens(encoder: Encoder) -> npt.NDArray[np.int64]:
     return np.union1d(tokens, encoder.ends[1])
 
 
+@lru_cache(maxsize=2)
 def _word_ids(encoder: Encoder) -> Sequence[Sequence[int]]:
     every = sorted({word for text in every_prompt() for word in (*text.split(), *words(text))})
     found: Sequence[Sequence[int]] = encoder.tokenizer(every, add_special_tokens=False).input_ids

@@ -66,7 +66,7 @@ def _run(model: Model, prompts: Sequence[str], noise: Latent) -> tuple[Latent, L
     return np.stack(latents), np.stack(terms)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def own(target: Target, steps: int, guidance: float, count: int) -> Executions:
     """The first `count` public prompts, each from noise of its own; a process makes them once."""
     model = Model.of(target, steps=steps, guidance=guidance, method=METHOD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import torch
 from ...defenses.he_diffusion.selection import Latent
 from ...defenses.views import Views
 from ...defenses.wire import CLIENT
+from ...targets.pipeline import Target
 from ...targets.sampling import Conditioning
 from ..contract import Auxiliary
 from ..he_views import Model, Pictures, steps_of
@@ -153,10 +154,8 @@ class Signals:
             return None
         model = self.model
         method = str(self.views.view(0).public.get("method", ""))
-        pictures = own_pictures(model.target, len(model.grid), model.guidance, self.count, method)
-        return Examples(
-            own=features(pictures), games=list(range(len(self.views))), seen=features(seen)
-        )
+        own = _own_features(model.target, len(model.grid), model.guidance, self.count, method)
+        return Examples(own=own, games=list(range(len(self.views))), seen=features(seen))
 
     @property
     def _several(self) -> bool:
@@ -215,6 +214,11 @@ def _mean_state(encoding: Encoding) -> Floats:
 
 def _flat(values: npt.NDArray[np.float64]) -> Floats:
     return values.reshape(len(values), -1)
+
+
+@lru_cache(maxsize=4)
+def _own_features(target: Target, steps: int, guidance: float, count: int, method: str) -> Floats:
+    return features(own_pictures(target, steps, guidance, count, method))
 
 
 def features(pictures: Pictures) -> Floats:

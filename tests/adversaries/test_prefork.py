@@ -8,18 +8,20 @@ import selectors
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latentleak.adversaries.contract import Auxiliary
-from latentleak.adversaries.prefork import AVAILABLE, ERRORS, Prefork
+from latentleak.adversaries.prefork import AVAILABLE, ERRORS, Prefork, lent
 from latentleak.adversaries.sealed import AdversaryError, Job, guess
 from latentleak.defenses.spec import Spec
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views
 from latentleak.defenses.wire import Party
+from latentleak.targets.pipeline import load
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="forks are used on Linux only")
 
@@ -34,7 +36,7 @@ from latentleak.adversaries.contract import Guesses
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Scores: modules imported before it played, files about, environment, descriptors, memory."""
+    """Scores: public latents at hand, files about, environment, descriptors, memory, process."""
 
     plays: ClassVar = frozenset()
     needs: ClassVar = frozenset()
@@ -42,8 +44,9 @@ class Probe:
     mark: str = ""
 
     def attack(self, views, aux, rng):
+        he_views = sys.modules.get("latentleak.adversaries.he_views")
         seen = [
-            "torch" in sys.modules,
+            he_views.public_latents.cache_info().currsize if he_views else 0,
             len(os.listdir(".")),
             "HOME" in os.environ or "LATENTLEAK_SECRET" in os.environ,
             len(os.listdir("/proc/self/fd")),
@@ -73,6 +76,17 @@ def job(tmp_path: Path) -> Job:
     return Job(name="games", views=views, auxiliary=Auxiliary(), seed=1)
 
 
+def work(job: Job, probes: Path, root: Path, mark: str = "") -> Path:
+    """A folder with one job for a probe."""
+    (root / "0").mkdir(parents=True)
+    job.views.save(root / "0" / "views")
+    job.auxiliary.save(root / "0")
+    (root / "0" / "task.json").write_text(json.dumps({"seed": 1, "swap": None}))
+    told = {"path": f"{probes}:Probe", "fields": {"mark": mark}, "threads": 1, "jobs": 1}
+    (root / "work.json").write_text(json.dumps(told))
+    return root
+
+
 @pytest.fixture
 def fork() -> Iterator[Prefork]:
     with Prefork({"OMP_NUM_THREADS": "1"}) as prefork:
@@ -89,8 +103,7 @@ def test_each_adversary_finds_a_clean_process(
     }
     said = guess(players)
     rows = np.concatenate([said[name]["games"].scores for name in players])
-    torch, files, environment, descriptors, memory, processes = rows.T
-    assert not torch.any()
+    _, files, environment, descriptors, memory, processes = rows.T
     assert not files.any()
     assert not environment.any()
     assert not memory.any()
@@ -103,6 +116,32 @@ def test_death_is_an_error_and_the_next_one_plays(probes: Path, job: Job) -> Non
     dies = Spec(path=f"{probes}:Probe", fields={"mark": "dies"}).build()
     with pytest.raises(AdversaryError, match="status 7"):
         guess({"dies": (dies, [job]), "lives": (Spec(path=f"{probes}:Probe").build(), [job])})
+
+
+def test_processes_are_kept_for_the_next_adversaries(probes: Path, job: Job) -> None:
+    probe, environment = Spec(path=f"{probes}:Probe").build(), {"OMP_NUM_THREADS": "1", "LANG": "C"}
+    with lent(environment) as first, lent(environment) as second:
+        assert first is not second
+    with lent(environment) as again:
+        assert again in (first, second)
+    with lent({**environment, "OMP_NUM_THREADS": "2"}) as other:
+        assert other not in (first, second)
+    before = {int(guess({"": (probe, [job])})[""]["games"].scores[0, -1]) for _ in range(2)}
+    assert len(before) == 2  # each plays in a process of its own all the same
+
+
+def test_what_follows_from_the_public_model_is_made_once_for_all(
+    probes: Path, job: Job, fork: Prefork, tmp_path: Path
+) -> None:
+    module = "latentleak.adversaries.he_views"
+    seen = []
+    for number, (imports, model) in enumerate(
+        [((), None), ((module,), None), ((module,), asdict(load("tiny", device="cpu")))]
+    ):
+        root = work(job, probes, tmp_path / str(number))
+        assert fork.run(root, imports, model=model, timeout=120.0) == 0
+        seen.append(np.load(root / "0" / "scores.npy")[0, 0])
+    assert seen == [0, 0, 1]
 
 
 def test_another_thread_may_stop_it(
@@ -120,16 +159,7 @@ def test_another_thread_may_stop_it(
 def test_too_long_is_killed_and_another_run_starts_anew(
     probes: Path, job: Job, fork: Prefork, tmp_path: Path
 ) -> None:
-    stored: list[Path] = []
-    for mark in ("hangs", ""):
-        root = tmp_path / f"root{mark}"
-        (root / "0").mkdir(parents=True)
-        job.views.save(root / "0" / "views")
-        job.auxiliary.save(root / "0")
-        (root / "0" / "task.json").write_text(json.dumps({"seed": 1, "swap": None}))
-        work = {"path": f"{probes}:Probe", "fields": {"mark": mark}, "threads": 1, "jobs": 1}
-        (root / "work.json").write_text(json.dumps(work))
-        stored.append(root)
+    stored = [work(job, probes, tmp_path / f"root{mark}", mark) for mark in ("hangs", "")]
     assert fork.run(stored[0], (), timeout=3.0) is None
     assert fork.run(stored[1], ("no.such.module",), timeout=60.0) == 0
     assert (stored[1] / "0" / "scores.npy").exists()

@@ -74,5 +74,34 @@ def test_games_that_several_claims_rest_on_are_played_beside(
     assert {games for _, games, _ in asked} == {each.games for each in every}
 
 
+def test_all_begins_with_the_most_work_and_ends_with_single_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[workers.Unit] = []
+
+    def noted(units: workers.Units, *_: object) -> None:
+        while (unit := units.take()) is not None:
+            asked.append(unit)
+            units.end(unit)
+
+    monkeypatch.setattr(ahead, "side_by_side", noted)
+    config = RunConfig(scenarios=("all",))
+    every = contests(config, contest.scenarios_of(config))
+    folder = RunFolder.start(tmp_path / "run", config, resume=False)
+    ahead.do_ahead(every, config, folder, lambda *_: None, {})
+    judged = [name for what, name, _ in asked if what == workers.SCENARIO]
+    assert sorted(judged) == sorted({each.scenario.name for each in every})
+    attacks = {each.scenario.name: len(each.adversaries) for each in every}
+    work = {}
+    for name in judged:
+        arms = [i for i, unit in enumerate(asked) if unit[1].startswith(f"{name}/")]
+        assert all(i < asked.index((workers.SCENARIO, name, 0)) for i in arms)
+        work[name] = len(arms) * attacks[name]
+    assert list(work.values()) == sorted(work.values(), reverse=True)
+    assert {name for name, size in work.items() if not size} == {
+        each.scenario.name for each in every if not getattr(each.scenario, "parallel", False)
+    }
+
+
 def _group() -> dict[str, contest.Contest]:
     return contest.firsts(contests(CONFIG, CONFIG.scenarios))

@@ -114,3 +114,9 @@ def test_prompts_of_persons(data: Emoji) -> None:
     assert all(p.gender in attribute_space()["gender"] for p in prompts)
     assert all(p.tone in attribute_space()["tone"] for p in prompts)
     assert len({str(p) for p in prompts}) > 15
+
+
+def test_some_images_are_those_of_all(data: Emoji) -> None:
+    rows = np.random.default_rng(0).permutation(len(data))[:40]
+    assert np.array_equal(data.take(rows), data.images[rows])
+    assert data.take(rows[:0]).shape == (0, 64, 64, 3)
