@@ -19,9 +19,14 @@ from latentleak.targets.pipeline import Target
 FEW = LinearReading(examples=48)
 
 
-@pytest.mark.parametrize("share", ["ring", "real"])
-def test_all_servers_draw_the_picture(embedded: Target, play_shares, share: str) -> None:
-    played = play_shares(Ppidm(steps=4, n=2, share=share), embedded, 2, (0, 1))
+@pytest.mark.parametrize(
+    ("share", "preset"),
+    [("ring", "all_linear"), ("real", "all_linear"), ("ring", "up_blocks"), ("real", "up_blocks")],
+)
+def test_all_servers_draw_the_picture(
+    embedded: Target, play_shares, share: str, preset: str
+) -> None:
+    played = play_shares(Ppidm(steps=4, n=2, share=share, preset=preset), embedded, 2, (0, 1))
     assert played.leakage(FEW) > 0.9
     assert played.retrieved(FEW) == 1
     assert played.swapped.leakage(FEW) < 0.05
