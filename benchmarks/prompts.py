@@ -4,7 +4,7 @@ latentleak run what-was-the-prompt --out runs/prompts; python benchmarks/prompts
 
 A cell is an estimate and, behind the bar, the same with labels permuted: what was said, held
 against the prompts of all other games. The first rows are the attacker who saw nothing and the
-commonest value of each attribute.
+commonest value of each attribute. Attacks on a defence with equal cells share a row.
 """
 
 from __future__ import annotations
@@ -62,10 +62,12 @@ def rows(found: list[Record]) -> Iterator[list[str]]:
             if measure["name"] in COLUMNS:
                 key = measure["arm"], measure["adversary"]
                 told.setdefault(key, {})[measure["name"]] = measure
+        alike: dict[tuple[str, ...], list[str]] = {}
         for (arm, adversary), own in told.items():
             cells = [cell(own.get(name)) for name in COLUMNS]
-            won = wins.get((arm, adversary), "")
-            yield [defense_of(finding), arm, adversary, won, *cells]
+            alike.setdefault((arm, wins.get((arm, adversary), ""), *cells), []).append(adversary)
+        for (arm, won, *cells), names in alike.items():
+            yield [defense_of(finding), arm, ", ".join(names), won, *cells]
 
 
 def cell(measure: Record | None) -> str:
