@@ -11,8 +11,8 @@ from latentleak.audits.contest import scenario_of
 NAMES = [entry.id for entry in entries("scenario")]
 
 
-def _value(value: object) -> float:
-    return len(value) if isinstance(value, tuple) else float(str(value))
+def _value(value: float | tuple[object, ...]) -> float:
+    return len(value) if isinstance(value, tuple) else float(value)
 
 
 @pytest.mark.parametrize("name", NAMES)
