@@ -53,6 +53,10 @@ def test_the_defense_of_the_guide_conforms_and_is_refuted(tmp_path: Path) -> Non
         "--trials=40",
         "--set=scenario.full_games=0",
         "--set=scenario.sessions=1",
+        "--set=scenario.skewed=0",
+        "--set=scenario.accelerated=0",
+        "--set=scenario.mentions=0",
+        "--set=scenario.published=0",
         "--out=out",
         cwd=tmp_path,
     )

@@ -27,7 +27,8 @@ TINY = [
     "--set=scenario.follow_ups=6",
     "--set=scenario.accelerated=4",
     "--set=scenario.mentions=4",
-    "--set=scenario.published=2",
+    "--set=scenario.published=0",
+    "--set=scenario.skewed=0",
     "--set=defense.k=2",
     "--set=defense.steps=4",
 ]

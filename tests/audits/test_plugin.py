@@ -61,6 +61,10 @@ def test_it_is_listed_conforms_and_plays_sealed(python: Path, tmp_path: Path) ->
         "--set=scenario.full_games=0",
         "--set=scenario.cheap_shadow=2",
         "--set=scenario.sessions=1",
+        "--set=scenario.skewed=0",
+        "--set=scenario.accelerated=0",
+        "--set=scenario.mentions=0",
+        "--set=scenario.published=0",
         "--out=out",
     )
     assert done.returncode == 0, done.stderr
