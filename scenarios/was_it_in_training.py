@@ -62,10 +62,10 @@ class WasItInTraining:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, int]] = {
-        "samples": 16,
+        "samples": 32,
         "many": 0,
-        "shadow": 6,
-        "swapped": 6,
+        "shadow": 8,
+        "swapped": 8,
         "shuffled": 0,
     }
     claims: tuple[Claim, ...] = field(

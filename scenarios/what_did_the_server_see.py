@@ -92,9 +92,9 @@ class WhatDidTheServerSee:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, Any]] = {
-        "games": 4,
-        "steps": 3,
-        "latents": 2,
+        "games": 6,
+        "steps": 4,
+        "latents": 3,
         "keys": 2,
         "curve": 2,
         "taus": [0.05, 0.9],

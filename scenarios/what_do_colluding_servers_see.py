@@ -77,7 +77,7 @@ class WhatDoColludingServersSee:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, Any]] = {
-        "games": 2,
+        "games": 4,
         "few": 0,
         "steps": 2,
         "early": [],

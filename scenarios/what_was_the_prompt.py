@@ -82,7 +82,7 @@ class WhatWasThePrompt:
     together = True
     parallel = True
     brief: ClassVar[Mapping[str, Any]] = {
-        "games": 2,
+        "games": 3,
         "steps": 2,
         "drawn": 0,
         "examples": 16,

@@ -104,11 +104,11 @@ class WhichPrompt:
     brief: ClassVar[Mapping[str, Any]] = {
         "full_games": 2,
         "full_shadow": 1,
-        "cheap_games": 40,
-        "cheap_shadow": 12,
-        "follow_ups": 8,
-        "accelerated": 4,
-        "skewed": 40,
+        "cheap_games": 60,
+        "cheap_shadow": 16,
+        "follow_ups": 12,
+        "accelerated": 8,
+        "skewed": 48,
         "mentions": 8,
         "published": 0,
         "k": [5],
@@ -337,7 +337,7 @@ class WhichPromptTimed(WhichPrompt):
     name = "which-prompt-timed"
     question = "Does the client's response time tell the server which candidate is real?"
     parallel = False
-    brief: ClassVar[Mapping[str, int]] = {"games": 8, "shadow": 4}
+    brief: ClassVar[Mapping[str, int]] = {"games": 16, "shadow": 6}
     games: int = 120
     shadow: int = 48
 
