@@ -102,7 +102,7 @@ class WhatWasThePrompt:
         least = {"games": 2, "steps": 2, "drawn": 0, "examples": 16, "captions": 8, "pulls": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
-                raise ValueError(f"{name}={getattr(self, name)} must be >= {least}")
+                raise ValueError(f"{name}={getattr(self, name)} must be >= {bound}")
 
     def concerns(self, claim: Claim) -> bool:
         """Of what defences hide, the prompt."""
