@@ -218,10 +218,9 @@ def public_latents(target: Target) -> Latent:
 
 
 def prime(target: Target) -> None:
-    """Open the model's parts, and make pictures and latents that everybody may know."""
+    """Open the model's parts, and make pictures that everybody may know."""
     Model.of(target, steps=1, guidance=1.0, method="ddim")
     _mean_picture(target)
-    public_latents(target)
 
 
 def _side(target: Target) -> int:

@@ -34,8 +34,13 @@ AVAILABLE = sys.platform == "linux"
 
 ERRORS = "stderr"
 
-PRIMERS = ("latentleak.adversaries.he_views",)
-"""Modules with a function `prime` of a `Target`, called where an adversary imports them."""
+PRIMERS = {
+    "latentleak.adversaries.he_views": "prime",
+    "latentleak.adversaries.fill_in": "public_latents",
+    "latentleak.adversaries.noise_prediction": "public_latents",
+    "latentleak.adversaries.selection_leak": "public_latents",
+}
+"""By module, a function of a `Target` that is called where an adversary imports the module."""
 
 GLANCE = 0.5
 """Longest wait before a look whether another thread has stopped the process [s]."""
@@ -171,12 +176,12 @@ def serve() -> None:
 
 def _prime(model: Mapping[str, Any]) -> None:
     """Make what follows from the model alone; each primer remembers what it made."""
-    for name in PRIMERS:
+    for name, function in PRIMERS.items():
         if (module := sys.modules.get(name)) is not None:
             with suppress(Exception):  # the adversary meets the same error, and reports it
                 from ..targets.pipeline import Target
 
-                module.prime(Target(**model))
+                getattr(module, function)(Target(**model))
 
 
 def _play(root: Path) -> None:

@@ -133,15 +133,15 @@ def test_processes_are_kept_for_the_next_adversaries(probes: Path, job: Job) -> 
 def test_what_follows_from_the_public_model_is_made_once_for_all(
     probes: Path, job: Job, fork: Prefork, tmp_path: Path
 ) -> None:
-    module = "latentleak.adversaries.he_views"
-    seen = []
+    module, pictures = "latentleak.adversaries.fill_in", "latentleak.adversaries.he_views"
+    tiny, seen = asdict(load("tiny", device="cpu")), []
     for number, (imports, model) in enumerate(
-        [((), None), ((module,), None), ((module,), asdict(load("tiny", device="cpu")))]
+        [((), None), ((pictures,), tiny), ((module,), None), ((module,), tiny)]
     ):
         root = work(job, probes, tmp_path / str(number))
         assert fork.run(root, imports, model=model, timeout=120.0) == 0
         seen.append(np.load(root / "0" / "scores.npy")[0, 0])
-    assert seen == [0, 0, 1]
+    assert seen == [0, 0, 0, 1]
 
 
 def test_another_thread_may_stop_it(
