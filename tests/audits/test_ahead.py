@@ -59,13 +59,7 @@ def test_a_configuration_survives_the_way_there() -> None:
 def test_games_that_several_claims_rest_on_are_played_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[workers.Unit] = []
-
-    def noted(units: workers.Units, *_: object) -> None:
-        while (unit := units.take()) is not None:
-            asked.append(unit)
-
-    monkeypatch.setattr(ahead, "side_by_side", noted)
+    asked = _asked(monkeypatch)
     config = RunConfig(scenarios=("which-prompt",))
     every = contests(config, config.scenarios)
     assert len({each.games for each in every}) < len(every)
@@ -77,14 +71,7 @@ def test_games_that_several_claims_rest_on_are_played_beside(
 def test_all_begins_with_the_most_work_and_ends_with_single_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[workers.Unit] = []
-
-    def noted(units: workers.Units, *_: object) -> None:
-        while (unit := units.take()) is not None:
-            asked.append(unit)
-            units.end(unit)
-
-    monkeypatch.setattr(ahead, "side_by_side", noted)
+    asked = _asked(monkeypatch)
     config = RunConfig(scenarios=("all",))
     every = contests(config, contest.scenarios_of(config))
     folder = RunFolder.start(tmp_path / "run", config, resume=False)
@@ -101,6 +88,19 @@ def test_all_begins_with_the_most_work_and_ends_with_single_pieces(
     assert {name for name, size in work.items() if not size} == {
         each.scenario.name for each in every if not getattr(each.scenario, "parallel", False)
     }
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch) -> list[workers.Unit]:
+    """Units in the order in which they are handed out; each counts as done at once."""
+    asked: list[workers.Unit] = []
+
+    def noted(units: workers.Units, *_: object) -> None:
+        while (unit := units.take()) is not None:
+            asked.append(unit)
+            units.end(unit)
+
+    monkeypatch.setattr(ahead, "side_by_side", noted)
+    return asked
 
 
 def _group() -> dict[str, contest.Contest]:
