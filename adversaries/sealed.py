@@ -3,13 +3,14 @@
 One fresh process a (scenario, adversary): isolated mode, empty working directory, cleared
 environment, no inherited file descriptors. It receives a folder with the views, the granted
 facts, the adversary as import path and JSON fields, a derived seed and a thread count, and
-leaves scores there. Where many adversaries play, they are forked from one that has only imported
-libraries (see `prefork`). This stops accidents and short cuts, not malware: the process may still
-read any file that its user may read.
+leaves scores there. It is forked from one that has only imported libraries (see `forkserver`). This
+stops accidents and short cuts, not malware: the process may still read any file that its user may
+read.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -17,7 +18,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ..defenses.seeds import stream
 from ..defenses.spec import Spec
 from ..defenses.views import Views
 from .contract import Adversary, Auxiliary, Guesses, Knowledge, Scores, play
-from .prefork import AVAILABLE, ERRORS, Prefork, lent
+from .forkserver import AVAILABLE, Call, Child, fork_server
 from .remembered import load_guesses, save_guesses
 
 TIMEOUT = 1800.0
@@ -43,7 +43,22 @@ SWAPPED = "/swapped"
 """Ends the name of a job that is the control of another one."""
 
 MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
-"""What an adversary that is granted the model imports."""
+"""Modules that an adversary who is granted the model imports."""
+
+ERRORS = "stderr"
+"""File of a sealed process's own errors."""
+
+PREPARED = "latentleak.adversaries.sealed:prepare"
+PICTURES = "latentleak.adversaries.he_views:prime"
+LATENTS = "latentleak.adversaries.he_views:public_latents"
+PUBLIC = {
+    "latentleak.adversaries.fill_in": (PICTURES, LATENTS),
+    "latentleak.adversaries.noise_prediction": (PICTURES, LATENTS),
+    "latentleak.adversaries.selection_leak": (PICTURES, LATENTS),
+    "latentleak.adversaries.membership": (),
+    "latentleak.adversaries.": (PICTURES,),
+}
+"""By how an adversary's module begins, the first that fits: what it reads of the public model."""
 
 KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH")
 KERNELS = ("OPENBLAS_", "MKL_")
@@ -118,39 +133,26 @@ def guess(
     """
     said: dict[str, dict[str, Guesses]] = {}
     busy = {name: player for name, player in players.items() if player[1]}
-    with ExitStack() as stack:
-        forks = [
-            stack.enter_context(lent(_environment(threads)))
-            for _ in range(min(at_once, len(busy)) if AVAILABLE and sealed else 0)
-        ]
+    table = _Table(sealed=sealed, threads=threads)
 
-        def played(adversary: Adversary, jobs: Sequence[Job]) -> dict[str, Guesses]:
-            fork = forks.pop() if forks else None
-            try:
-                return _play(adversary, jobs, sealed=sealed, threads=threads, fork=fork)
-            finally:
-                if fork is not None:
-                    forks.append(fork)
+    def one(name: str) -> dict[str, Guesses]:
+        adversary, jobs = busy[name]
+        folder = None if kept is None else kept / _file_name(name)
+        found = None if folder is None else load_guesses(folder, adversary, jobs)
+        if found is None:
+            found = _each(table.play, name, adversary, jobs, failed)
+            if folder is not None and len(found) == len(jobs):
+                save_guesses(folder, adversary, jobs, found)
+        return found
 
-        def one(name: str) -> dict[str, Guesses]:
-            adversary, jobs = busy[name]
-            folder = None if kept is None else kept / _file_name(name)
-            found = None if folder is None else load_guesses(folder, adversary, jobs)
-            if found is None:
-                found = _each(played, name, adversary, jobs, failed)
-                if folder is not None and len(found) == len(jobs):
-                    save_guesses(folder, adversary, jobs, found)
-            return found
-
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=at_once))
-        every = tuple(forks)
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         try:
             results = pool.map(one, busy) if sealed else map(one, busy)
             for name, found in zip(busy, results, strict=True):
                 said[name] = found
                 done(len(said), len(busy))
         except BaseException:
-            _stop(every)  # before the pool waits for what they play
+            table.clear()  # before the pool waits for what is played
             raise
     return {name: said.get(name, {}) for name in players}
 
@@ -184,47 +186,90 @@ def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def _stop(forks: Sequence[Prefork]) -> None:
-    for fork in forks:
-        fork.stop()
+class _Table:
+    """Where adversaries play, each in a process of its own or all here."""
+
+    def __init__(self, *, sealed: bool, threads: int) -> None:
+        self._sealed = sealed
+        self._threads = threads
+        self._playing: set[Child] = set()
+        self._cleared = False
+
+    def play(self, adversary: Adversary, jobs: Sequence[Job]) -> dict[str, Guesses]:
+        """What one adversary says in all its jobs."""
+        with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
+            root = Path(folder)
+            stored: dict[int, Path] = {}
+            for number, job in enumerate(jobs):
+                _store(job, root / str(number), stored)
+            spec = Spec.of(adversary)
+            work = {
+                "path": spec.path,
+                "fields": dict(spec.fields),
+                "threads": self._threads,
+                "jobs": len(jobs),
+            }
+            (root / "work.json").write_text(json.dumps(work))
+            if not self._sealed:
+                _open(root, spec.path)
+            elif AVAILABLE:
+                self._fork(root, adversary, jobs)
+            else:
+                _spawn(root, spec.path, self._threads)
+            return {job.name: _said(root / str(number)) for number, job in enumerate(jobs)}
+
+    def clear(self) -> None:
+        """End whoever plays, and let nobody begin."""
+        self._cleared = True
+        for child in tuple(self._playing):
+            child.end()
+
+    def _fork(self, root: Path, adversary: Adversary, jobs: Sequence[Job]) -> None:
+        path = Spec.of(adversary).path
+        module = path.rpartition(":")[0]
+        own = [module] if module.startswith("latentleak.") else []  # never somebody else's
+        model = MODEL if Knowledge.WEIGHTS in adversary.needs else ()
+        server = fork_server(environment(self._threads))
+        with open(os.devnull, "r+b") as nothing, (root / ERRORS).open("wb") as errors:
+            child = server.fork(
+                "latentleak.adversaries.sealed:alone",
+                str(root),
+                streams=(nothing.fileno(), nothing.fileno(), errors.fileno()),
+                modules=[*own, *model],
+                ready=_ready(module, jobs) if self._threads == 1 else (),
+            )
+        self._playing.add(child)
+        if self._cleared:
+            child.end()
+        status = child.wait(TIMEOUT)
+        self._playing.discard(child)
+        if status is None:
+            raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s")
+        if status != 0:
+            raise _failed(path, status, (root / ERRORS).read_text())
 
 
-def _play(
-    adversary: Adversary,
-    jobs: Sequence[Job],
-    *,
-    sealed: bool,
-    threads: int,
-    fork: Prefork | None,
-) -> dict[str, Guesses]:
-    with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
-        root = Path(folder)
-        stored: dict[int, Path] = {}
-        for number, job in enumerate(jobs):
-            _store(job, root / str(number), stored)
-        spec = Spec.of(adversary)
-        work = {
-            "path": spec.path,
-            "fields": dict(spec.fields),
-            "threads": threads,
-            "jobs": len(jobs),
-        }
-        (root / "work.json").write_text(json.dumps(work))
-        if not sealed:
-            _open(root, spec.path)
-        elif fork is not None:
-            model = _model(jobs) if threads == 1 else None
-            _fork(fork, root, spec.path, _imports(adversary, spec), model)
-        else:
-            _spawn(root, spec.path, threads)
-        return {job.name: _said(root / str(number)) for number, job in enumerate(jobs)}
+def _ready(module: str, jobs: Sequence[Job]) -> list[Call]:
+    """Makes what follows from the public model alone ready for an adversary."""
+    made = next((made for start, made in PUBLIC.items() if module.startswith(start)), ())
+    model = _model(jobs)
+    return [] if model is None else [(PREPARED, [name, dict(model)]) for name in made]
 
 
-def _imports(adversary: Adversary, spec: Spec) -> tuple[str, ...]:
-    """The project's own modules that an adversary needs; never those of somebody else."""
-    module = spec.path.rpartition(":")[0]
-    own = (module,) if module.startswith("latentleak.") else ()
-    return own + (MODEL if Knowledge.WEIGHTS in adversary.needs else ())
+def prepare(name: str, model: Mapping[str, Any]) -> None:
+    """Call a function of a `Target` that remembers what it made."""
+    from ..targets.pipeline import Target
+
+    module, _, function = name.partition(":")
+    getattr(importlib.import_module(module), function)(Target(**model))
+
+
+def alone(root: str) -> None:
+    """What a sealed process does: play, in an empty folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
+        os.chdir(empty)
+        run_jobs(Path(root))
+        os.chdir("/")
 
 
 def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
@@ -285,21 +330,6 @@ def _open(root: Path, path: str) -> None:
         raise AdversaryError(f"{path} failed: {type(error).__name__}: {error}") from error
 
 
-def _fork(
-    fork: Prefork,
-    root: Path,
-    path: str,
-    imports: Sequence[str],
-    model: Mapping[str, Any] | None,
-) -> None:
-    status = fork.run(root, imports, model=model, timeout=TIMEOUT)
-    if status is None:
-        raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s")
-    if status != 0:
-        errors = root / ERRORS
-        raise _failed(path, status, errors.read_text() if errors.exists() else "")
-
-
 def _spawn(root: Path, path: str, threads: int) -> None:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
         command = [sys.executable, "-I", "-m", __name__, str(root)]
@@ -307,7 +337,7 @@ def _spawn(root: Path, path: str, threads: int) -> None:
             done = subprocess.run(
                 command,
                 cwd=empty,
-                env=_environment(threads),
+                env=environment(threads),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -325,7 +355,8 @@ def _failed(path: str, status: int, errors: str) -> AdversaryError:
     return AdversaryError(f"{path} failed with status {status}:\n{tail}")
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
+    """All that the environment of a sealed process has."""
     keep = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(KERNELS)}
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return keep | {name: str(threads) for name in pools}

@@ -137,10 +137,9 @@ def run(
         sealed=sealed,
         settings=parse_settings(settings or ()),
     )
-    from .workers import of_use, warm
+    from .workers import warm
 
-    if config.scenarios == ("all",) and of_use(config):
-        warm()
+    warm(config)
     from .baseline import load
     from .cells import failed
     from .engine import run as start

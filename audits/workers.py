@@ -1,18 +1,17 @@
 """Parts of a run side by side, in processes of their own.
 
-Each process is told the configuration and the run folder, then one unit after the other, as JSON
-lines; it answers with its progress, and with null at the end of a unit. A unit is an arm that is
-played ahead of its judgement, or a whole scenario. Everything that decides a game comes from the
-configuration and the seed: the findings are the same bytes however units are shared out.
+Each process is forked from one that has imported the libraries. It is told the configuration and
+the run folder, then one unit after the other, as JSON lines; it answers with its progress, and with
+null at the end of a unit. A unit is an arm that is played ahead of its judgement, or a whole
+scenario. Everything that decides a game comes from the configuration and the seed: the findings are
+the same bytes however units are shared out.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import signal
-import subprocess
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,8 @@ from pathlib import Path
 from threading import Condition
 from typing import IO, Any
 
+from ..adversaries.forkserver import AVAILABLE, Call, fork_server
+from ..adversaries.sealed import MODEL, environment
 from ..scenarios.contract import Progress
 from ..targets.pipeline import BUILT_IN
 from .config import RunConfig
@@ -31,13 +32,14 @@ from .folder import RunFolder
 AT_ONCE = 2
 """Processes."""
 
-PATIENCE = 5.0
-"""How long a process may take to end what it has started [s]."""
-
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from latentleak.audits.workers import main; main()"
+MODULES = (
+    *MODEL,
+    "latentleak.audits.engine",
+    "latentleak.scenarios.games",
 )
+"""What a process imports that plays."""
+
+PROCESS: Call = ("latentleak.audits.workers:main", ())
 
 ARM, SCENARIO = "arm", "scenario"
 Unit = tuple[str, str, int]
@@ -97,9 +99,16 @@ def side_by_side(
         progress: Shows how far it is.
         split: Alpha of each claim, where whole scenarios are to be done.
     """
-    greeting = {"config": config.to_dict(), "out": str(folder.path), "split": dict(split or {})}
+    told = {
+        "path": sys.path,
+        "environment": dict(os.environ),
+        "cwd": str(Path.cwd()),
+        "config": config.to_dict(),
+        "out": str(folder.path),
+        "split": dict(split or {}),
+    }
     with tempfile.TemporaryFile("w") as errors, ThreadPoolExecutor(AT_ONCE) as pool:
-        workers = [_Worker(greeting, errors) for _ in range(AT_ONCE)]
+        workers = [_Worker(told, errors) for _ in range(AT_ONCE)]
         try:
             list(pool.map(lambda worker: worker.work(units, progress), workers))
         finally:
@@ -110,73 +119,58 @@ def side_by_side(
 def of_use(config: RunConfig) -> bool:
     """Whether there are cores for several processes, and models with not more to do than one."""
     small = config.model in BUILT_IN and config.device in ("auto", "cpu")
-    return small and (os.cpu_count() or 1) >= AT_ONCE
+    return AVAILABLE and small and (os.cpu_count() or 1) >= AT_ONCE
 
 
-def warm() -> None:
-    """Start the processes already: they import the libraries while this one does."""
-    atexit.register(_cool)
-    _WARM.extend(_start(subprocess.DEVNULL) for _ in range(AT_ONCE))
-
-
-_WARM: list[subprocess.Popen[str]] = []
-
-
-def _cool() -> None:
-    while _WARM:
-        _WARM.pop().kill()
-
-
-def _start(errors: IO[str] | int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", START, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-    )
+def warm(config: RunConfig) -> None:
+    """Import the libraries once for all processes of a run, while this one does."""
+    if AVAILABLE and (config.sealed or of_use(config)):
+        threads = config.threads if config.sealed else 1
+        fork_server(environment(threads)).warm(MODULES)
 
 
 class _Worker:
     """The parent's end of one process."""
 
-    def __init__(self, greeting: Mapping[str, Any], errors: IO[str]) -> None:
-        self._greeting = greeting
+    def __init__(self, told: Mapping[str, Any], errors: IO[str]) -> None:
+        self._told = told
         self._errors = errors
-        self._process = self._started()
         self._stopped = False
+        self._start()
 
-    def _started(self) -> subprocess.Popen[str]:
-        return _WARM.pop() if _WARM else _start(self._errors)
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        call, arguments = PROCESS
+        with ours, theirs:
+            self._child = fork_server(environment(1)).fork(
+                call,
+                *arguments,
+                streams=(theirs.fileno(), theirs.fileno(), self._errors.fileno()),
+                modules=MODULES,
+            )
+            self._asking, self._answers = ours.makefile("w"), ours.makefile("r")
+        with suppress(OSError):  # who hands out units finds out
+            say(self._asking, self._told)
 
     def work(self, units: Units, progress: Progress) -> None:
         """Hand out units until there are none."""
-        greeted = False
         while (unit := units.take()) is not None:
-            if not self._stopped and not greeted:
-                self._say(self._greeting)
-            greeted = not self._stopped and self._do(unit, progress)
-            units.end(unit, lost=not greeted)
-            if not greeted and not self._stopped:
+            lived = not self._stopped and self._do(unit, progress)
+            units.end(unit, lost=not lived)
+            if not lived and not self._stopped:
                 self._end()
-                self._process = self._started()
+                self._start()
 
     def _do(self, unit: Unit, progress: Progress) -> bool:
         """Whether the process lived to tell that the unit is done."""
-        self._say(unit)
-        assert self._process.stdout is not None
-        with suppress(ValueError):  # stopped meanwhile
-            for line in self._process.stdout:
+        with suppress(OSError, ValueError):  # dead, or stopped meanwhile
+            say(self._asking, unit)
+            for line in self._answers:
                 said = json.loads(line)
                 if said is None:
                     return True
                 progress(*said)
         return False
-
-    def _say(self, value: Any) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ValueError):
-            say(self._process.stdin, value)
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -184,17 +178,11 @@ class _Worker:
         self._end()
 
     def _end(self) -> None:
-        process = self._process
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        self._child.end()
+        self._child.wait()
+        for pipe in (self._asking, self._answers):
+            with suppress(OSError, ValueError):
+                pipe.close()
 
 
 def say(pipe: IO[str], value: Any) -> None:
@@ -204,14 +192,25 @@ def say(pipe: IO[str], value: Any) -> None:
 
 
 def main() -> None:
-    """The process: the configuration and the folder, then units until there are none."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """The process: what its parent imports and where it is, then units until there are none."""
+    told = json.loads(sys.stdin.readline())
+    sys.path[:] = told["path"]
+    os.environ.clear()
+    os.environ.update(told["environment"])
+    os.chdir(told["cwd"])
+    config, folder = RunConfig.of(told["config"]), RunFolder(Path(told["out"]))
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)  # whatever a library prints is no answer
-        _serve(sys.stdin, answers)
+        _serve(config, folder, told["split"], sys.stdin, answers)
 
 
-def _serve(requests: IO[str], answers: IO[str]) -> None:
+def _serve(
+    config: RunConfig,
+    folder: RunFolder,
+    split: Mapping[str, float],
+    requests: IO[str],
+    answers: IO[str],
+) -> None:
     import torch
 
     from .contest import contests, scenarios_of
@@ -219,8 +218,6 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
     from .part import of_scenario, pictures_of
 
     torch.set_num_threads(1)  # processes share the cores; threads of two would wait for each other
-    first = json.loads(requests.readline())
-    config, folder = RunConfig.of(first["config"]), RunFolder(Path(first["out"]))
     names = scenarios_of(config)
     every = contests(config, names)
     by_games = {each.games: each for each in every}
@@ -238,5 +235,5 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
                 own = pictures_of(scenario, setting) if len(names) > 1 else setting
                 by_games[name].play_arm(number, config, own)
             else:
-                of_scenario(name, every, config, folder, setting, first["split"])
+                of_scenario(name, every, config, folder, setting, split)
         say(answers, None)

@@ -46,7 +46,7 @@ def test_findings_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_process_that_dies_leaves_its_arm_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "START", "import sys; sys.stdin.readline(); raise SystemExit(3)")
+    monkeypatch.setattr(workers, "PROCESS", ("sys:exit", (3,)))
     folder = RunFolder.start(tmp_path / "run", CONFIG, resume=False)
     ahead.play_ahead(_group(), CONFIG, folder, lambda *_: None)
     assert not list(folder.work.rglob("*.npz"))

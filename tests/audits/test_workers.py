@@ -44,7 +44,8 @@ def test_what_needs_others_waits_for_them() -> None:
 def test_a_process_that_dies_loses_its_unit_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "START", ECHO)
+    (tmp_path / "echo.py").write_text(ECHO)
+    monkeypatch.setattr(workers, "PROCESS", ("runpy:run_path", (str(tmp_path / "echo.py"),)))
     config = RunConfig()
     folder = RunFolder.start(tmp_path / "run", config, resume=False)
     told: list[str] = []
