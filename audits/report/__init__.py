@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .html import to_html
+from .drawings import as_files
+from .html import style, to_html
 from .markdown import to_markdown
 from .order import rows_worst_first, worst, worst_first
 from .page import Page, load_page
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 FORMATS: Mapping[str, Callable[[Page], str]] = {"html": to_html, "md": to_markdown}
 """Name of a format, which is also the suffix of its file, and what writes it."""
 
+FIGURES = "figures"
+"""Folder that `html` fills: every drawing of the page and every picture, a file each."""
+
 EXPORTS: Mapping[str, str] = {
     "latex": "latex/report.tex",
     "sarif": "report.sarif",
@@ -32,6 +36,7 @@ EXPORTS: Mapping[str, str] = {
 
 __all__ = [
     "EXPORTS",
+    "FIGURES",
     "FORMATS",
     "Page",
     "RunFolderError",
@@ -64,7 +69,10 @@ def render(folder: str | Path, fmt: str, choices: Choices | None = None) -> Path
     if fmt in EXPORTS:
         files = _exported(Path(folder), fmt, choices)
     elif fmt in FORMATS:
-        files = {f"report.{fmt}": FORMATS[fmt](load_page(folder))}
+        page = load_page(folder)
+        files = {f"report.{fmt}": FORMATS[fmt](page)}
+        if fmt == "html":
+            _fill(Path(folder) / FIGURES, as_files(page, style()))
     else:
         raise ValueError(f"fmt={fmt!r} must be one of {', '.join((*FORMATS, *EXPORTS))}")
     for name, text in files.items():
@@ -85,6 +93,18 @@ def _exported(folder: Path, fmt: str, choices: Choices | None) -> Mapping[str, s
     from .junit import to_junit
 
     return {EXPORTS[fmt]: to_junit(folder, page)}
+
+
+def _fill(path: Path, files: Mapping[str, bytes]) -> None:
+    """A folder of these files and no other."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".report-") as folder:
+        fresh, old = Path(folder) / "fresh", Path(folder) / "old"
+        fresh.mkdir()
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        if path.exists():
+            path.rename(old)
+        fresh.rename(path)
 
 
 def _replace(path: Path, text: str) -> None:

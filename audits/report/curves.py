@@ -170,7 +170,7 @@ def _panel(
     taken = -math.inf
     for value in values:
         parts.append(svg.line(x.at(value), y.left, x.at(value), y.left + 4, "axis"))
-        if x.at(value) - taken > 24:
+        if x.at(value) - taken > 30:
             parts.append(svg.label(x.at(value), y.left + 17, f"{value:.2g}", "tick", "middle"))
             taken = x.at(value)
     middle = (x.left + x.right) / 2

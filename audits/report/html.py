@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..verdict import Verdict
-from . import words
-from .cards import ROW_HEAD, Card
+from . import drawings, words
+from .cards import ROW_HEAD
 from .costs import COUNTED
-from .curves import NARROW as NARROW_CURVES
-from .curves import WIDE as WIDE_CURVES
-from .curves import curve_figure, curves
-from .epsilon import NARROW as NARROW_EPSILON
-from .epsilon import WIDE as WIDE_EPSILON
-from .epsilon import epsilon_figure
-from .flow import flow
-from .forest import NARROW, WIDE, forest
+from .drawings import Drawing
 from .grid import SYMBOLS, TONES
-from .membership import allowed, roc_figures, scores_by_arm
 from .page import Page
-from .pairs import Pair
 from .read import Artifact
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,63 +33,18 @@ def to_html(page: Page) -> str:
         lstrip_blocks=True,
     )
 
-    def drawn_forest(card: Card) -> Markup:
-        groups = [[line.row for line in lines] for _, lines in card.groups]
-        drawn = [
-            forest(rows, limit=card.limit, name=f"{card.anchor}-{number}-{size}", layout=layout)
-            for number, rows in enumerate(groups)
-            for size, layout in (("wide", WIDE), ("narrow", NARROW))
-        ]
-        return Markup("".join(drawn))  # every value was escaped in svg.element
-
-    def drawn_curves(card: Card) -> Markup:
-        drawn = [
-            curve_figure(
-                curve,
-                limit=card.limit if card.finding.metric == curve.measure else None,
-                name=f"{card.anchor}-curve-{number}-{size}",
-                layout=layout,
-            )
-            for number, curve in enumerate(curves(card.finding.measures))
-            for size, layout in (("wide", WIDE_CURVES), ("narrow", NARROW_CURVES))
-        ]
-        return Markup("".join(drawn))
-
-    def drawn_rates(card: Card) -> tuple[tuple[str, Markup], ...]:
-        return tuple(
-            (f"{arm}, continued" if part else arm, Markup(drawn))
-            for number, (arm, sides) in enumerate(scores_by_arm(card.folder, card.finding))
-            for part, drawn in enumerate(
-                roc_figures(
-                    sides,
-                    alpha=card.finding.alpha,
-                    name=f"{card.anchor}-roc-{number}",
-                    limit=allowed(card.finding, arm),
-                )
-            )
-        )
-
-    def drawn_flow(pair: Pair) -> Markup:
-        assert pair.threat is not None
-        return Markup(flow(pair.cards[0], f"flow-{pair.number}"))
-
-    def drawn_epsilon() -> Markup:
-        layouts = (("wide", WIDE_EPSILON), ("narrow", NARROW_EPSILON))
-        parts = (
-            epsilon_figure(page.cards, name=f"epsilon-{size}", layout=layout)
-            for size, layout in layouts
-        )
-        return Markup("".join(parts))
+    def joined(drawn: Iterable[Drawing]) -> Markup:
+        return Markup("".join(each.svg for each in drawn))  # escaped in svg.element
 
     template = environment.get_template("report.html.j2")
     return template.render(
         page=page,
         style=Markup(style()),
-        forest=drawn_forest,
-        curves=drawn_curves,
-        rates=drawn_rates,
-        flow=drawn_flow,
-        epsilon=drawn_epsilon,
+        forest=lambda card: joined(drawings.forests(card)),
+        curves=lambda card: joined(drawings.leakage(card)),
+        rates=lambda card: tuple((each.title, joined([each])) for each in drawings.rates(card)),
+        flow=lambda pair: joined(drawings.flows(pair)),
+        epsilon=lambda: joined(drawings.epsilons(page)),
         image=image,
         words=_vocabulary(),
         row_head=ROW_HEAD,

@@ -66,9 +66,8 @@ def _figures(folder: Path, page: Page, terms: Terms) -> Iterator[tuple[str, str]
         for place, curve in enumerate(curves(card.finding.measures), start=1):
             label = f"curve-{name}-{place}"
             yield f"figure-{label}", curve_figure(card, curve, terms, label)
-        if card.finding.claim.get("type") == "DifferentialPrivacy":
-            for label, drawn in roc_figures(folder, card, terms):
-                yield f"figure-{label}", drawn
+        for label, drawn in roc_figures(folder, card, terms):
+            yield f"figure-{label}", drawn
 
 
 def _document(page: Page, parts: Mapping[str, str]) -> str:

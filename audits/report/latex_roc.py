@@ -13,7 +13,7 @@ from .cards import Card
 from .latex_figures import figure
 from .latex_tables import Terms
 from .latex_text import escape, slug
-from .membership import scores_of
+from .membership import TOGETHER, Sides, best_first, scores_by_arm
 from .roc import LEAST, STEPS, at, curve_of
 
 Floats = npt.NDArray[np.float64]
@@ -21,18 +21,13 @@ Floats = npt.NDArray[np.float64]
 
 def roc_figures(folder: Path, card: Card, terms: Terms) -> Iterator[tuple[str, str]]:
     """Names and drawings: one an arm in which members stand against non-members."""
-    prefix = "-".join(card.finding.id.split("/")[:2])
-    for arm in dict.fromkeys(line.row.arm for line in card.lines):
-        scores = scores_of(folder / "trials", prefix, arm)
-        sides = {who: pair for who, pair in scores.items() if min(map(len, pair)) > 0}
-        if sides:
-            name = f"roc-{slug(card.finding.id)}-{slug(arm)}"
-            yield name, _figure(card, arm, sides, terms, name)
+    for arm, sides in scores_by_arm(folder, card.finding):
+        name = f"roc-{slug(card.finding.id)}-{slug(arm)}"
+        yield name, _figure(card, arm, sides, terms, name)
 
 
-def _figure(
-    card: Card, arm: str, sides: dict[str, tuple[Floats, Floats]], terms: Terms, name: str
-) -> str:
+def _figure(card: Card, arm: str, every: Sides, terms: Terms, name: str) -> str:
+    sides = {who: every[who] for who in best_first(every)[:TOGETHER]}
     parts = [
         f"\\addplot[LatentLeak chance] coordinates {{({LEAST:g},{LEAST:g}) (1,1)}};",
     ]
@@ -59,6 +54,8 @@ def _figure(
         f"{card.finding.alpha:.3g}$; false-positive rates below {smallest:.2g} are beyond these "
         "games."
     )
+    if len(every) > len(sides):
+        text += f" The best {len(sides)} of {len(every)} attacks."
     return figure("\n".join(body), terms.caption(text, games), name)
 
 

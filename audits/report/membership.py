@@ -65,18 +65,25 @@ def roc_figures(
         name: Unique within the page.
         limit: Largest TPR that the claim allows, by FPR.
     """
+    from .roc import roc_figure
+
+    order = best_first(sides)
+    for start in range(0, len(order), TOGETHER):
+        part = {who: sides[who] for who in order[start : start + TOGETHER]}
+        yield roc_figure(part, alpha=alpha, name=f"{name}-{start}", limit=limit)
+
+
+def best_first(sides: Sides) -> list[str]:
+    """Attacks by what they find at an FPR of 1 %, then by the area under their curves."""
     import numpy as np
 
-    from .roc import at, curve_of, roc_figure
+    from .roc import at, curve_of
 
     def found(who: str) -> tuple[float, float]:
         fpr, tpr = curve_of(*sides[who])
         return at(fpr, tpr, 0.01), float(np.trapezoid(tpr, fpr))
 
-    order = sorted(sides, key=found, reverse=True)
-    for start in range(0, len(order), TOGETHER):
-        part = {who: sides[who] for who in order[start : start + TOGETHER]}
-        yield roc_figure(part, alpha=alpha, name=f"{name}-{start}", limit=limit)
+    return sorted(sides, key=found, reverse=True)
 
 
 def scores_of(trials: Path, prefix: str, arm: str) -> dict[str, tuple[Floats, Floats]]:

@@ -307,7 +307,7 @@ def test_reports_replace_each_other_whole(full: Path) -> None:
     text = first.read_text(encoding="utf-8")
     assert render(str(full), "html") == first == full / "report.html"
     assert first.read_text(encoding="utf-8") == text
-    assert {path.name for path in full.iterdir()} == before | {"report.html"}
+    assert {path.name for path in full.iterdir()} == before | {"report.html", "figures"}
 
 
 def test_an_unknown_format(full: Path) -> None:
