@@ -36,14 +36,18 @@ def run(
         UsageError: If the options cannot be run; the message says what would do.
     """
     from .config import RunConfig, UsageError
-    from .engine import run as start
+    from .workers import warm
 
     unknown = sorted(set(options) - set(RunConfig.__dataclass_fields__))
     if unknown:
         valid = ", ".join(RunConfig.__dataclass_fields__)
         raise UsageError(f"{unknown[0]!r} is not an option of run; valid: {valid}")
     names: dict[str, Any] = {"scenarios": scenarios} if scenarios else {}
-    return start(RunConfig(**names, **options), out=out, resume=resume)
+    config = RunConfig(**names, **options)
+    warm(config)
+    from .engine import run as start
+
+    return start(config, out=out, resume=resume)
 
 
 def load_findings(folder: Path | str) -> tuple[Finding, ...]:
