@@ -162,6 +162,7 @@ class ForkServer:
 
 def _stop(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
     assert process.stdin is not None
+    process.terminate()
     process.stdin.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE)
@@ -205,6 +206,7 @@ class _Server:
         self._ready = selectors.DefaultSelector()
 
     def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: self._end())  # also in the middle of an import
         self._waking.setblocking(False)
         signal.set_wakeup_fd(self._waking.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -214,10 +216,13 @@ class _Server:
         while True:
             for key, _ in self._ready.select():
                 if key.data is None:
-                    for pid in self._children:
-                        self._kill(pid)
-                    return
+                    self._end()
                 key.data()
+
+    def _end(self) -> NoReturn:
+        for pid in tuple(self._children):
+            self._kill(pid)
+        os._exit(0)
 
     def _begin(self) -> None:
         connection, _ = self._listening.accept()
@@ -263,7 +268,8 @@ class _Server:
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for caught in (signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(caught, signal.SIG_DFL)
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
                 os.close(stream)

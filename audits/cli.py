@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..defenses.spec import SpecError
-from .catalog import entries
+from .catalog import entries, spec_of
 from .cli_audit import audit
 from .cli_gate import gate, gate_status
 from .cli_selfcheck import EPILOG as SELFCHECK_EPILOG
@@ -139,7 +139,11 @@ def run(
     )
     from .workers import warm
 
-    warm(config)
+    for name in config.scenarios if config.scenarios != ("all",) else ():
+        spec_of("scenario", name)
+    if config.defense is not None:
+        spec_of("defense", config.defense)
+    warm(config)  # every name is known: now the libraries
     from .baseline import load
     from .cells import failed
     from .engine import run as start
@@ -188,7 +192,7 @@ def show(name: Annotated[str, typer.Argument(metavar="ID", help="See: latentleak
     import dataclasses
     import inspect
 
-    from .catalog import UnknownNameError, spec_of
+    from .catalog import UnknownNameError
 
     found = [entry for entry in entries() if entry.id == name]
     if not found:
@@ -268,7 +272,6 @@ def serve(
     from ..defenses.serve import serve as start
     from ..defenses.wire import Party
     from ..targets.pipeline import load
-    from .catalog import spec_of
     from .config import configured
 
     values = {k.removeprefix("defense."): v for k, v in parse_settings(settings or ()).items()}
