@@ -152,6 +152,11 @@ def curve_figure(curve: Curve, *, limit: float | None, name: str, layout: Layout
     )
 
 
+def highest(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The best at each place, which the trace joins: of several coalitions of a size, say."""
+    return tuple({p.x: p for p in sorted(points, key=lambda p: (p.x, p.y))}.values())
+
+
 def _negative(curve: Curve) -> bool:
     return any(p.low < curve.floor - 0.05 for points in curve.series.values() for p in points)
 
@@ -179,10 +184,10 @@ def _panel(
 
 
 def _points(points: Sequence[Point], x: Scale, y: Scale) -> list[str]:
-    places = [(x.at(p.x), y.at(p.y)) for p in points]
-    trace = "L".join(f"{a:.1f} {b:.1f}" for a, b in places)
+    trace = "L".join(f"{x.at(p.x):.1f} {y.at(p.y):.1f}" for p in highest(points))
     parts = [svg.path(f"M{trace}", "trace")]
-    for point, (a, b) in zip(points, places, strict=True):
+    for point in points:
+        a, b = x.at(point.x), y.at(point.y)
         if not (math.isnan(point.low) or math.isnan(point.high)):
             parts.append(svg.line(a, y.at(point.low), a, y.at(point.high), "interval"))
         title = f"{point.y:.3f} [{point.low:.3f}, {point.high:.3f}] at {point.x:.3g}"

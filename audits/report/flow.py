@@ -23,6 +23,7 @@ class Parties:
         ends: Title and note of the box that has the result.
         kept: On the edge between them.
         out: On the edge down across the boundary.
+        more: Below it: how many other kinds cross there.
         back: On the edge up again; empty where nothing returns.
         seen: Title and note of the curious box.
         sentence: The same in words, for those who cannot see it.
@@ -34,6 +35,7 @@ class Parties:
     ends: tuple[str, str]
     kept: str
     out: str
+    more: str
     back: str
     seen: tuple[str, str]
     sentence: str
@@ -61,6 +63,7 @@ def parties(coalition: Sequence[str], sent: Sequence[str] = ()) -> Parties:
             ends=("averages them", "clipped, with noise"),
             kept="stays with the curator",
             out="",
+            more="",
             back="release",
             seen=("the public", "keeps all it sees"),
             sentence="The curator publishes a release across the trust boundary. ",
@@ -71,9 +74,8 @@ def parties(coalition: Sequence[str], sent: Sequence[str] = ()) -> Parties:
         holds=("holds the secret", "prompt and coins"),
         ends=("ends with", "the finished picture"),
         kept="stays on the device",
-        out=svg.cut(sent[0], 11) + (f" +{len(sent) - 1}" if len(sent) > 1 else "")
-        if sent
-        else "requests",
+        out=svg.cut(sent[0], 10) if sent else "requests",
+        more=f"and {len(sent) - 1} more" if len(sent) > 1 else "",
         back="replies",
         seen=(svg.cut(who, 20), "keeps all it sees"),
         sentence=(
@@ -161,7 +163,8 @@ def _edges(who: Parties, name: str) -> list[str]:
     ]
     if who.out:
         parts.append(edge("M88 108V216Q88 232 104 232H160", "edge"))
-        parts.append(svg.label(78, 226, who.out, "edge-text", "end"))
+        parts.append(svg.label(80, 226, who.out, "edge-text", "end"))
+        parts.append(svg.label(80, 244, who.more, "edge-note", "end"))
         parts.append(edge("M318 232H376Q392 232 392 216V110", "edge"))
     else:
         parts.append(edge("M392 108V216Q392 232 376 232H320", "edge"))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ..verdict import Row
 from . import formats
 from .cards import Card
-from .curves import Curve
+from .curves import Curve, highest
 from .epsilon import Bar
 from .latex_tables import Terms, strongest
 from .latex_text import escape, number, slug
@@ -118,7 +118,7 @@ def curve_figure(card: Card, curve: Curve, terms: Terms, name: str) -> str:
                 p.y,
                 *(0.0 if math.isnan(d) else max(d, 0.0) for d in (p.y - p.low, p.high - p.y)),
             )
-            for p in points
+            for p in highest(points)
         ]
         table = " ".join(f"{x:.6g} {y:.6g} {a:.6g} {b:.6g}\\\\" for x, y, a, b in bars)
         parts.append(
@@ -132,6 +132,8 @@ def curve_figure(card: Card, curve: Curve, terms: Terms, name: str) -> str:
         f"{escape(card.finding.id)}: {escape(curve.measure)} against {escape(curve.along)}. "
         f"Dotted: an attacker who saw nothing; dashed: the undefended pipeline."
     )
+    if any(len(highest(points)) < len(points) for points in curve.series.values()):
+        text += " Of several at one place, the best is drawn."
     games = [int(m["n"]) for m in card.finding.measures if m.get("name") == curve.measure]
     return figure(drawn, terms.caption(text, games), name)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from latentleak.audits.report.curves import NARROW, WIDE, Layout, curve_figure, curves
+from latentleak.audits.report.curves import NARROW, WIDE, Layout, curve_figure, curves, highest
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,3 +56,13 @@ def test_an_interval_without_bounds_fills_the_panel(interval: Any, bars: int) ->
     (curve,) = curves([_point(x, 0.5, interval=interval) for x in (1, 2)])
     text = curve_figure(curve, limit=None, name="c")
     assert text.count('class="interval"') == bars
+
+
+def test_the_trace_joins_the_best_at_each_place() -> None:
+    (curve,) = curves([_point(1, 0.6), _point(1, 0.0), _point(2, 0.7), _point(3, 0.1)])
+    points = curve.series["reader"]
+    assert [(p.x, p.y) for p in highest(points)] == [(1, 0.6), (2, 0.7), (3, 0.1)]
+    text = curve_figure(curve, limit=None, name="c")
+    (trace,) = re.findall(r'<path d="M([^"]*)" class="trace"', text)
+    assert len(trace.split("L")) == 3
+    assert text.count("<circle") == 4
