@@ -18,9 +18,12 @@ import atexit
 import importlib
 import json
 import os
+import secrets
 import selectors
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -140,16 +143,17 @@ class ForkServer:
         return connection
 
     def _start(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="latentleak-")
-        (empty := Path(folder.name) / "empty").mkdir()
-        self._address = str(Path(folder.name) / "socket")
+        scratch = tempfile.TemporaryDirectory(prefix="latentleak-", ignore_cleanup_errors=True)
+        self._address = (
+            f"\0latentleak-{secrets.token_hex(16)}"  # abstract: no file, no longest path
+        )
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self._address)
             listener.listen()
             number = listener.fileno()
             process = subprocess.Popen(
                 [sys.executable, "-I", "-c", START, str(number), json.dumps(self._environment)],
-                cwd=empty,
+                cwd=scratch.name,
                 env=self._environment,
                 stdin=subprocess.PIPE,  # its end is the end of this process
                 stdout=subprocess.DEVNULL,
@@ -157,10 +161,10 @@ class ForkServer:
                 pass_fds=(number,),
                 start_new_session=True,
             )
-        atexit.register(_stop, process, folder)
+        atexit.register(_stop, process, scratch)
 
 
-def _stop(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+def _stop(process: subprocess.Popen[bytes], scratch: tempfile.TemporaryDirectory[str]) -> None:
     assert process.stdin is not None
     process.terminate()
     process.stdin.close()
@@ -168,7 +172,7 @@ def _stop(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[
         process.wait(PATIENCE)
     process.kill()
     process.wait()
-    folder.cleanup()
+    scratch.cleanup()
 
 
 _KNOWN: dict[str, ForkServer] = {}
@@ -193,8 +197,9 @@ def serve(listener: int, environment: Mapping[str, str]) -> None:
         environment: By which children know this server.
     """
     with socket.socket(fileno=listener) as listening:
-        address = str(listening.getsockname())
+        address = os.fsdecode(listening.getsockname())
         _KNOWN[_key(environment)] = ForkServer(environment, address)
+        tempfile.tempdir = os.getcwd()  # removed when this ends
         _Server(listening).run()
 
 
@@ -202,6 +207,7 @@ class _Server:
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
         self._children: dict[int, socket.socket] = {}
+        self._scratch: dict[int, str] = {}
         self._woken, self._waking = socket.socketpair()
         self._ready = selectors.DefaultSelector()
 
@@ -222,11 +228,12 @@ class _Server:
     def _end(self) -> NoReturn:
         for pid in tuple(self._children):
             self._kill(pid)
+        shutil.rmtree(Path.cwd(), ignore_errors=True)
         os._exit(0)
 
     def _begin(self) -> None:
         connection, _ = self._listening.accept()
-        request, streams = _received(connection)
+        request, streams = _received(connection) if _of_this_user(connection) else ({}, [])
         for module in request.get("modules", ()):
             with suppress(Exception):
                 importlib.import_module(module)
@@ -235,10 +242,11 @@ class _Server:
                 _found(name)(*arguments)
         if request.get("call") is None:
             connection.close()
-        elif (pid := os.fork()) == 0:
-            self._become(request, streams, connection)
         else:
-            self._children[pid] = connection
+            scratch = tempfile.mkdtemp(dir=Path.cwd())
+            if (pid := os.fork()) == 0:
+                self._become(request, streams, connection, Path(scratch))
+            self._children[pid], self._scratch[pid] = connection, scratch
             self._ready.register(connection, selectors.EVENT_READ, partial(self._kill, pid))
         for stream in streams:
             os.close(stream)
@@ -250,6 +258,7 @@ class _Server:
             if ended:
                 connection = self._children.pop(pid)
                 self._ready.unregister(connection)
+                shutil.rmtree(self._scratch.pop(pid), ignore_errors=True)
                 with connection, suppress(OSError):
                     answer = {"status": os.waitstatus_to_exitcode(status)}
                     connection.sendall(json.dumps(answer).encode() + b"\n")
@@ -261,9 +270,13 @@ class _Server:
                 kill(pid, signal.SIGKILL)
 
     def _become(
-        self, request: Mapping[str, Any], streams: Sequence[int], connection: socket.socket
+        self,
+        request: Mapping[str, Any],
+        streams: Sequence[int],
+        connection: socket.socket,
+        scratch: Path,
     ) -> NoReturn:
-        """The child: nothing of its parent's is open, and it never returns."""
+        """The child: nothing of its parent's is open, and its files go with it; never returns."""
         status = 1
         try:
             os.setsid()
@@ -278,6 +291,9 @@ class _Server:
                 each.close()
             for each in self._children.values():
                 each.close()
+            (scratch / "empty").mkdir()
+            os.chdir(scratch / "empty")
+            tempfile.tempdir = str(scratch)
             _found(request["call"])(*request["arguments"])
             status = 0
         except SystemExit as exit_:
@@ -289,6 +305,15 @@ class _Server:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
+
+
+def _of_this_user(connection: socket.socket) -> bool:
+    """Whether who connected is who started this: an abstract address is open to all."""
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
+    return bool(user == os.getuid())
 
 
 def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -265,11 +266,8 @@ def prepare(name: str, model: Mapping[str, Any]) -> None:
 
 
 def alone(root: str) -> None:
-    """What a sealed process does: play, in an empty folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
-        os.chdir(empty)
-        run_jobs(Path(root))
-        os.chdir("/")
+    """What a sealed process does."""
+    run_jobs(Path(root))
 
 
 def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
@@ -352,6 +350,8 @@ def _spawn(root: Path, path: str, threads: int) -> None:
 
 def _failed(path: str, status: int, errors: str) -> AdversaryError:
     tail = "\n".join(errors.strip().splitlines()[-12:])
+    if status == -signal.SIGKILL and not tail:
+        tail = "killed: too little memory, or `python -I` does not find latentleak installed"
     return AdversaryError(f"{path} failed with status {status}:\n{tail}")
 
 

@@ -57,7 +57,7 @@ class Probe:
 '''
 
 WITHIN = """
-import os, signal, subprocess, sys
+import os, signal, subprocess, sys, tempfile
 from functools import cache
 from latentleak.adversaries.forkserver import fork_server
 
@@ -80,6 +80,13 @@ def public(path):
 
 def fails():
     raise ValueError("not for everybody")
+
+def litters(path):
+    folder = tempfile.mkdtemp()
+    with open("here", "w"), open(path + ".partial", "w") as file:
+        print(folder, os.getcwd(), file=file)
+    os.replace(path + ".partial", path)
+    signal.pause()
 
 def hangs(path):
     other = subprocess.Popen(["sleep", "600"])
@@ -145,12 +152,17 @@ def begin(server: ForkServer, call: str, *arguments: Any, **more: Any) -> Child:
         return server.fork(call, *arguments, streams=(nothing.fileno(),) * 3, **more)
 
 
-def told(path: Path) -> list[int]:
-    """Process ids that a child has written."""
+def words(path: Path) -> list[str]:
+    """What a child has written."""
     deadline = time.monotonic() + PATIENCE
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    return [int(word) for word in path.read_text().split()]
+    return path.read_text().split()
+
+
+def told(path: Path) -> list[int]:
+    """Process ids that a child has written."""
+    return [int(word) for word in words(path)]
 
 
 def gone(pid: int) -> bool:
@@ -229,6 +241,19 @@ def test_a_server_that_dies_is_replaced(server: ForkServer, tmp_path: Path) -> N
     assert begin(server, "os:getpid").wait(PATIENCE) == 0
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_what_a_child_leaves_behind_is_removed(server: ForkServer, tmp_path: Path) -> None:
+    path = tmp_path / "told"
+    child = begin(server, "within:litters", str(path))
+    folders = [Path(word) for word in words(path)]
+    assert all(folder.exists() for folder in folders)
+    child.end()
+    child.wait()
+    deadline = time.monotonic() + PATIENCE
+    while any(folder.exists() for folder in folders) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_nobody_outlives_who_started_the_server(tmp_path: Path) -> None:
