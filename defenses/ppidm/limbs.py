@@ -27,7 +27,8 @@ from .fixed_point import check_ring, to_ring
 Engine = Literal["int8", "float64"]
 
 _LIMITS: dict[Engine, int] = {"int8": (1 << 31) - 1, "float64": 1 << 53}
-_DIGITS_AT_ONCE = 1 << 22
+_BYTES_AT_ONCE = 1 << 25
+"""Of digits in one tile: the weights are packed anew for each, which fewer rows do not pay for."""
 _OUTPUTS_AT_ONCE = 1 << 19
 """Elements in one tile: outputs are passed over once a level and should stay in the cache."""
 
@@ -110,8 +111,9 @@ class Matrix:
     @property
     def tile(self) -> int:
         """Rows to multiply at once, so that memory stays bounded."""
-        digits, outputs = max(self.levels * self.depth, 1), max(self.stacked.shape[1], 1)
-        return max(32, min(_DIGITS_AT_ONCE // digits, _OUTPUTS_AT_ONCE // outputs))
+        row = max(self.levels * self.depth * self.stacked.element_size(), 1)
+        outputs = max(self.stacked.shape[1], 1)
+        return max(32, min(_BYTES_AT_ONCE // row, _OUTPUTS_AT_ONCE // outputs))
 
     def split(self, residues: Tensor) -> Tensor:
         """Digits of residues of shape (...), shape (..., levels), lowest first.

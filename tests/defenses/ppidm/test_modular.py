@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from latentleak.defenses.ppidm import limbs
 from latentleak.defenses.ppidm.fixed_point import dequantize, from_ring, quantize, to_ring
 from latentleak.defenses.ppidm.limbs import Engine
 from latentleak.defenses.ppidm.masks import MaskStream, uniform_residues
@@ -22,6 +23,12 @@ from latentleak.defenses.ppidm.procedure import masked_rest
 RINGS = st.sampled_from([16, 31, 32, 44, 63, 64])
 ENGINES = st.sampled_from(["int8", "float64"])
 WEIGHT_BITS = st.sampled_from([1, 7, 8, 15, 16, 20, 31])
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles of a few rows, as for the largest layers."""
+    monkeypatch.setattr(limbs, "_BYTES_AT_ONCE", 1 << 22)
 
 
 def integers(shape: tuple[int, ...], bits: int, seed: int) -> Tensor:
@@ -98,6 +105,7 @@ def test_convolutions_are_exact(
     assert torch.equal(layer(x), exact(np.concatenate(slow, axis=1), k))
 
 
+@pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("engine", ["int8", "float64"])
 @pytest.mark.parametrize("k", [44, 64])
 def test_the_longest_rows_of_stable_diffusion_are_exact(k: int, engine: Engine) -> None:
@@ -113,6 +121,7 @@ def test_the_longest_rows_of_stable_diffusion_are_exact(k: int, engine: Engine) 
     assert torch.equal(layer(x), expected)
 
 
+@pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("engine", ["int8", "float64"])
 def test_tiles_of_a_large_convolution_fit_together(engine: Engine) -> None:
     """Against torch's own int64 convolution, which wraps mod 2^64."""
