@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +47,9 @@ MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
 
 ERRORS = "stderr"
 """File of a sealed process's own errors."""
+
+KILLED = -9
+"""Status of a process that a signal ended which it cannot catch."""
 
 PREPARED = "latentleak.adversaries.sealed:prepare"
 PICTURES = "latentleak.adversaries.he_views:prime"
@@ -350,7 +352,7 @@ def _spawn(root: Path, path: str, threads: int) -> None:
 
 def _failed(path: str, status: int, errors: str) -> AdversaryError:
     tail = "\n".join(errors.strip().splitlines()[-12:])
-    if status == -signal.SIGKILL and not tail:
+    if status == KILLED and not tail:
         tail = "killed: too little memory, or `python -I` does not find latentleak installed"
     return AdversaryError(f"{path} failed with status {status}:\n{tail}")
 
