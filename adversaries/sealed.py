@@ -235,7 +235,7 @@ class _Table:
         server = fork_server(environment(self._threads))
         with open(os.devnull, "r+b") as nothing, (root / ERRORS).open("wb") as errors:
             child = server.fork(
-                "latentleak.adversaries.sealed:alone",
+                "latentleak.adversaries.sealed:run_jobs",
                 str(root),
                 streams=(nothing.fileno(), nothing.fileno(), errors.fileno()),
                 modules=[*own, *model],
@@ -267,11 +267,6 @@ def prepare(name: str, model: Mapping[str, Any]) -> None:
     getattr(importlib.import_module(module), function)(Target(**model))
 
 
-def alone(root: str) -> None:
-    """What a sealed process does."""
-    run_jobs(Path(root))
-
-
 def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
     """The model that most of an adversary's games are about, if it runs on the CPU."""
     granted = (job.auxiliary.weights or {} for job in jobs)
@@ -280,24 +275,25 @@ def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
     return model if model is not None and model["device"] == "cpu" else None
 
 
-def run_jobs(root: Path) -> None:
-    """Play the jobs stored under `root`: what both the sealed and the open way call."""
+def run_jobs(folder: str | Path) -> None:
+    """Play the jobs stored in a folder: what both the sealed and the open way call."""
+    root = Path(folder)
     work = json.loads((root / "work.json").read_text())
     adversary = Spec(path=work["path"], fields=work["fields"]).build()
     with threadpoolctl.threadpool_limits(limits=int(work["threads"])):
         for number in range(int(work["jobs"])):
-            folder = root / str(number)
-            task = json.loads((folder / "task.json").read_text())
-            views = Views.load(folder / "views")
+            own = root / str(number)
+            task = json.loads((own / "task.json").read_text())
+            views = Views.load(own / "views")
             if task["swap"] is not None:
                 views = views.take(task["swap"])
-            aux = Auxiliary.load(folder)
+            aux = Auxiliary.load(own)
             guesses = play(adversary, views, aux, stream(int(task["seed"]), "adversary"))
-            np.save(folder / "scores.npy", guesses.scores.astype(np.float64), allow_pickle=False)
+            np.save(own / "scores.npy", guesses.scores.astype(np.float64), allow_pickle=False)
             if guesses.images is not None:
-                np.save(folder / "images.npy", guesses.images, allow_pickle=False)
+                np.save(own / "images.npy", guesses.images, allow_pickle=False)
             if guesses.texts is not None:
-                (folder / "texts.json").write_text(json.dumps(guesses.texts))
+                (own / "texts.json").write_text(json.dumps(guesses.texts))
 
 
 def _said(folder: Path) -> Guesses:

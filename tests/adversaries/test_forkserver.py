@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import pytest
 
 from latentleak.adversaries.contract import Auxiliary
 from latentleak.adversaries.forkserver import AVAILABLE, Child, ForkServer, fork_server
-from latentleak.adversaries.sealed import AdversaryError, Job, guess
+from latentleak.adversaries.sealed import LATENTS, PREPARED, AdversaryError, Job, guess
 from latentleak.defenses.spec import Spec
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views
 from latentleak.defenses.wire import Party
+from latentleak.targets.pipeline import load
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="forks are used on Linux only")
 
@@ -80,6 +82,11 @@ def public(path):
 
 def fails():
     raise ValueError("not for everybody")
+
+def latents(path):
+    from latentleak.adversaries.he_views import public_latents
+    with open(path, "w") as file:
+        print(public_latents.cache_info().currsize, file=file)
 
 def litters(path):
     folder = tempfile.mkdtemp()
@@ -203,6 +210,14 @@ def test_what_is_for_everybody_is_made_once(server: ForkServer, tmp_path: Path) 
     family = [told(path) for path in paths]
     assert len({made for made, _ in family}) == 1
     assert all(made == parent for made, parent in family)
+
+
+def test_public_latents_are_at_hand(server: ForkServer, tmp_path: Path) -> None:
+    tiny = asdict(load("tiny", device="cpu"))
+    for name, ready in (("without", []), ("with", [(PREPARED, [LATENTS, tiny])])):
+        child = begin(server, "within:latents", str(tmp_path / name), ready=ready)
+        assert child.wait(PATIENCE) == 0
+    assert [told(tmp_path / name) for name in ("without", "with")] == [[0], [1]]
 
 
 def test_status_and_signal_are_told(server: ForkServer) -> None:
