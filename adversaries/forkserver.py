@@ -240,16 +240,25 @@ class _Server:
         for name, arguments in request.get("ready", ()):
             with suppress(Exception):
                 _found(name)(*arguments)
-        if request.get("call") is None:
+        try:
+            if "call" in request:
+                self._fork(request, streams, connection)
+            else:
+                connection.close()
+        except OSError:  # no room for another process or its files: who waits finds it gone
             connection.close()
-        else:
-            scratch = tempfile.mkdtemp(dir=Path.cwd())
-            if (pid := os.fork()) == 0:
-                self._become(request, streams, connection, Path(scratch))
-            self._children[pid], self._scratch[pid] = connection, scratch
-            self._ready.register(connection, selectors.EVENT_READ, partial(self._kill, pid))
-        for stream in streams:
-            os.close(stream)
+        finally:
+            for stream in streams:
+                os.close(stream)
+
+    def _fork(
+        self, request: Mapping[str, Any], streams: Sequence[int], connection: socket.socket
+    ) -> None:
+        scratch = tempfile.mkdtemp()
+        if (pid := os.fork()) == 0:
+            self._become(request, streams, connection, Path(scratch))
+        self._children[pid], self._scratch[pid] = connection, scratch
+        self._ready.register(connection, selectors.EVENT_READ, partial(self._kill, pid))
 
     def _reap(self) -> None:
         self._woken.recv(BLOCK)
