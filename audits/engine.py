@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..scenarios.contract import Progress, Setting, silent
-from ..targets.pipeline import Target, load
+from ..targets.pipeline import BUILT_IN, Target, load
 from .ahead import do_ahead
 from .cells import Cell, failed, load_cells, write_cells
 from .config import RunConfig
@@ -88,6 +88,8 @@ def run(
     every = contests(config, scenarios_of(config))
     claims = [each.id for each in every if each.role is Role.CLAIM]
     split = split_alpha(config.alpha, claims=claims) if claims else {}
+    fresh = config.model not in BUILT_IN and not Path(out).exists()
+    model = _chosen(config) if fresh else None  # one that is not found leaves no folder behind
     folder = RunFolder.start(Path(out), config, resume=resume)
     for each in every:
         if announce is not None:
@@ -96,7 +98,7 @@ def run(
         return _result(folder)
     record = _record(config, split)
     folder.write_record(record)
-    parts = _parts(every, config, folder, setting_of(config, folder, progress), split)
+    parts = _parts(every, config, folder, setting_of(config, folder, progress, model), split)
     write_findings(folder.path, (f for part in parts for f in part.findings))
     cells = (*(c for part in parts for c in part.cells), *absent(every))
     write_cells(folder.path, cells)
@@ -113,21 +115,22 @@ def _result(folder: RunFolder) -> RunResult:
     return RunResult(folder=folder.path, findings=findings, cells=cells)
 
 
-def setting_of(config: RunConfig, folder: RunFolder, progress: Progress) -> Setting:
-    """What all arms share; models are opened when first asked for."""
-    opened: dict[str, Target] = {}
+def setting_of(
+    config: RunConfig, folder: RunFolder, progress: Progress, model: Target | None = None
+) -> Setting:
+    """What all arms share; models are opened when first asked for.
+
+    Args:
+        config: Of the run.
+        folder: Of the run.
+        progress: Shows how far it is.
+        model: The chosen one, if it was looked up before.
+    """
+    opened: dict[str, Target] = {} if model is None else {"chosen": model}
 
     def target(name: str) -> Target:
-        if name not in opened and name == "chosen":
-            opened[name] = load(
-                config.model,
-                local=config.local_model,
-                revision=config.revision,
-                dtype=config.dtype,
-                device=config.device,
-            )
-        elif name not in opened:
-            opened[name] = load(name, device="cpu")
+        if name not in opened:
+            opened[name] = _chosen(config) if name == "chosen" else load(name, device="cpu")
         return opened[name]
 
     return Setting(
@@ -138,6 +141,16 @@ def setting_of(config: RunConfig, folder: RunFolder, progress: Progress) -> Sett
         threads=config.threads,
         sealed=config.sealed,
         progress=progress,
+    )
+
+
+def _chosen(config: RunConfig) -> Target:
+    return load(
+        config.model,
+        local=config.local_model,
+        revision=config.revision,
+        dtype=config.dtype,
+        device=config.device,
     )
 
 

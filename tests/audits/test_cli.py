@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from latentleak.audits import load_findings, run
+from latentleak.audits.cli import main
 from latentleak.audits.config import RunConfig, UsageError, configured, parse_settings
 from latentleak.audits.verdict import Role, Verdict
 from latentleak.defenses.obclip.protocol import ObClip
@@ -177,12 +178,30 @@ def test_a_defense_from_a_file(source: str, status: int, tmp_path: Path) -> None
         (["show", "nothing"], "latentleak list"),
     ],
 )
-def test_usage_errors_say_what_to_do(arguments: list[str], words: str, tmp_path: Path) -> None:
-    environment = ["--out=out", "--trials=1"] if arguments[0] == "run" else []
-    done = latentleak(*arguments, *environment, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert words in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+def test_usage_errors_say_what_to_do(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    more = ["--out=out", "--trials=1"] if arguments[0] == "run" else []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["latentleak", *arguments, *more])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert words in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_usage_error_ends_the_process_with_its_status(tmp_path: Path) -> None:
+    done = latentleak("run", "which-promt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "did you mean 'which-prompt'" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["run", "--help"], ["report", "x"]])
