@@ -1,7 +1,7 @@
 """A clean process that has imported the libraries, and forks a fresh one for whoever needs it.
 
 Importing PyTorch and diffusers takes seconds, longer than many attacks. This process is started
-once (`python -I`, empty working directory, cleared environment, one thread) and serves all that a
+once (`python -I`, empty working directory, cleared environment) and serves all that a
 run starts, at any depth. It imports modules of this project and calls what they make ready for
 everybody, but never opens a view or a transcript: what one child was handed, no other can find.
 

@@ -139,11 +139,7 @@ def run(
     )
     from .workers import warm
 
-    for name in config.scenarios if config.scenarios != ("all",) else ():
-        spec_of("scenario", name)
-    if config.defense is not None:
-        spec_of("defense", config.defense)
-    warm(config)  # every name is known: now the libraries
+    warm(config)
     from .baseline import load
     from .cells import failed
     from .engine import run as start

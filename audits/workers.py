@@ -26,6 +26,7 @@ from ..adversaries.forkserver import AVAILABLE, Call, fork_server
 from ..adversaries.sealed import MODEL, environment
 from ..scenarios.contract import Progress
 from ..targets.pipeline import BUILT_IN
+from .catalog import spec_of
 from .config import RunConfig
 from .folder import RunFolder
 
@@ -123,7 +124,15 @@ def of_use(config: RunConfig) -> bool:
 
 
 def warm(config: RunConfig) -> None:
-    """Import the libraries once for all processes of a run, while this one does."""
+    """Import the libraries once for all processes of a run, while this one does.
+
+    Raises:
+        UnknownNameError: A scenario or the defence is not known, told before anything is imported.
+    """
+    for name in config.scenarios if config.scenarios != ("all",) else ():
+        spec_of("scenario", name)
+    if config.defense is not None:
+        spec_of("defense", config.defense)
     if AVAILABLE and (config.sealed or of_use(config)):
         threads = config.threads if config.sealed else 1
         fork_server(environment(threads)).warm(MODULES)

@@ -30,21 +30,22 @@ def line(finding: Finding, defense: str, epsilon: float) -> list[str]:
     areas: dict[str, tuple[float, list[float]]] = {}
     for record in finding.measures:
         if record["name"] == "AUC":
-            known = areas.get(record["arm"], (-1.0, []))
-            areas[record["arm"]] = max(known, (record["estimate"], list(record["interval"])))
-    shown = (
-        f"{area:.3f} [{low:.3f}, {high:.3f}]" if arm in areas else "-"
-        for arm in ARMS
-        for area, (low, high) in [areas.get(arm, (0.0, [0.0, 0.0]))]
-    )
+            found = record["estimate"], list(record["interval"])
+            areas[record["arm"]] = max(found, areas.get(record["arm"], found))
+    shown = [area(areas[arm]) if arm in areas else "-" for arm in ARMS]
     return [defense, f"{epsilon:g}", f"{finding.estimate:.2f}", best(defense, epsilon), *shown]
+
+
+def area(found: tuple[float, list[float]]) -> str:
+    """An AUC with its interval."""
+    estimate, (low, high) = found
+    return f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def best(defense: str, epsilon: float) -> str:
     """AUC of the best test of one record, in closed form where there is one."""
-    terms = configured(spec_of("defense", defense).build(), {"epsilon": epsilon}, "defense").terms(
-        200
-    )
+    mechanism = configured(spec_of("defense", defense).build(), {"epsilon": epsilon}, "defense")
+    terms = mechanism.terms(RECORDS)
     return "-" if terms.rate < 1 else f"{ndtr(closed_form(terms)['mu'] / 2**0.5):.3f}"
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in processes of its own, on the tiny model."""
+"""The command line as a user meets it, on the tiny model; usage errors without a new process."""
 
 from __future__ import annotations
 
