@@ -27,7 +27,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -58,11 +58,14 @@ class Child:
         self._connection = connection
         self._ended = False
 
-    def wait(self, timeout: float | None = None) -> int | None:
+    def wait(
+        self, timeout: float | None = None, go_on: Callable[[], bool] = lambda: False
+    ) -> int | None:
         """Until it is over.
 
         Args:
             timeout: Longest that it may take [s]; it is killed then.
+            go_on: Asked whenever that has passed: whether it may take as long again.
 
         Returns:
             Its exit status, negative for a signal, also where the server has died with it; None if
@@ -71,10 +74,14 @@ class Child:
         line = b""
         with self._connection, suppress(OSError):  # closed meanwhile
             self._connection.settimeout(timeout)
-            try:
-                line = self._connection.recv(BLOCK)
-            except TimeoutError:
-                self._ended = True
+            while True:
+                try:
+                    line = self._connection.recv(BLOCK)
+                    break
+                except TimeoutError:
+                    if not go_on():
+                        self._ended = True
+                        break
         if line:
             return int(json.loads(line)["status"])
         return None if self._ended else -signal.SIGKILL

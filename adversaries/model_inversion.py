@@ -28,6 +28,9 @@ from .share_views import LAYERS
 SLACK = 1e-3
 """Variance in units of an input's mean square that exact inputs are given."""
 
+PASSES = 2 * ROWS
+"""U-Net passes of one descent, games times steps, whose activations are in memory together."""
+
 FITTED = 1e-3
 """Misfit in units of an input's mean square at which an execution is taken for the client's."""
 
@@ -88,8 +91,9 @@ class ModelInversion:
             best = np.nanargmax(prompt_scores(model, views, aux.candidates), axis=1)
             asked = [texts[int(i)] for texts, i in zip(aux.candidates, best, strict=True)]
             start = self._start(model, seen, [t for row in aux.candidates for t in row])
-            for first in range(0, len(views), ROWS):
-                part = slice(first, first + ROWS)
+            rows = min(ROWS, max(1, PASSES // (max(seen) + 1)))
+            for first in range(0, len(views), rows):
+                part = slice(first, first + rows)
                 problem = Problem.of(model, seen, asked[part], part)
                 x = problem.descended(start[part], self.rounds, self.rate)
                 pictures[part] = model.pictures(problem.finished(x))

@@ -16,10 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -34,7 +37,10 @@ from .forkserver import AVAILABLE, Call, Child, fork_server
 from .remembered import load_guesses, save_guesses
 
 TIMEOUT = 1800.0
-"""Longest that an adversary may take [s]."""
+"""Longest that an adversary may take over one job [s]."""
+
+LOOK = 1.0
+"""Time between two looks at what a sealed process has finished [s]."""
 
 AT_ONCE = 2
 """Adversaries that play at the same time."""
@@ -44,6 +50,9 @@ SWAPPED = "/swapped"
 
 MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
 """Modules that an adversary who is granted the model imports."""
+
+SCORES, IMAGES, TEXTS = "scores.npy", "images.npy", "texts.json"
+"""Files of a job that was played."""
 
 ERRORS = "stderr"
 """File of a sealed process's own errors."""
@@ -92,7 +101,10 @@ class Job:
 
 
 Done = Callable[[int, int], None]
-"""Called with how many adversaries have played, and out of how many."""
+"""Called with how many jobs were played, and out of how many."""
+
+Keep = Callable[[Job, Guesses], None]
+"""Called with each job once it was played."""
 
 Failed = Callable[[str, str, Exception], None]
 """Called with the names of an adversary and of a job that it did not play, and why."""
@@ -134,26 +146,37 @@ def guess(
     Raises:
         AdversaryError: If an adversary raises, dies or takes too long, and `failed` is None.
     """
-    said: dict[str, dict[str, Guesses]] = {}
     busy = {name: player for name, player in players.items() if player[1]}
-    table = _Table(sealed=sealed, threads=threads)
+    table, counts, telling = _Table(sealed=sealed, threads=threads), Counter[str](), Lock()
+
+    def tell(name: str, played: int) -> None:
+        with telling:
+            counts[name] = played
+            done(counts.total(), sum(len(jobs) for _, jobs in busy.values()))
 
     def one(name: str) -> dict[str, Guesses]:
         adversary, jobs = busy[name]
         folder = None if kept is None else kept / _file_name(name)
-        found = None if folder is None else load_guesses(folder, adversary, jobs)
-        if found is None:
-            found = _each(table.play, name, adversary, jobs, failed)
-            if folder is not None and len(found) == len(jobs):
-                save_guesses(folder, adversary, jobs, found)
-        return found
+        found = {} if folder is None else load_guesses(folder, adversary, jobs)
+        tell(name, len(found))
+
+        def keep(job: Job, guesses: Guesses) -> None:
+            found[job.name] = guesses
+            if folder is not None:
+                save_guesses(folder, adversary, job, guesses)
+            tell(name, len(found))
+
+        lost = _each(table.play, adversary, jobs, found, keep, raises=failed is None)
+        for job, error in lost.items():
+            assert failed is not None
+            failed(name, job, error)
+        tell(name, len(jobs))
+        unpaired = {*lost, *(job + SWAPPED for job in lost)}
+        return {job.name: found[job.name] for job in jobs if job.name not in unpaired}
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         try:
-            results = pool.map(one, busy) if sealed else map(one, busy)
-            for name, found in zip(busy, results, strict=True):
-                said[name] = found
-                done(len(said), len(busy))
+            said = dict(zip(busy, pool.map(one, busy) if sealed else map(one, busy), strict=True))
         except BaseException:
             table.clear()  # before the pool waits for what is played
             raise
@@ -161,28 +184,44 @@ def guess(
 
 
 def _each(
-    play: Callable[[Adversary, Sequence[Job]], dict[str, Guesses]],
-    name: str,
+    play: Callable[[Adversary, Sequence[Job], Keep], None],
     adversary: Adversary,
     jobs: Sequence[Job],
-    failed: Failed | None,
-) -> dict[str, Guesses]:
-    """All jobs in one process; if that fails, each with its control in one of its own."""
+    found: Mapping[str, Guesses],
+    keep: Keep,
+    *,
+    raises: bool,
+) -> dict[str, AdversaryError]:
+    """All jobs that are not yet found in one process; if that fails, what is left in pairs.
+
+    Args:
+        play: Plays jobs.
+        adversary: Who plays.
+        jobs: All of them.
+        found: What is kept, by the job's name.
+        keep: Adds to it.
+        raises: Whether to stop at the first failure.
+
+    Returns:
+        Why a job was not played, or its control not, by the job's name.
+    """
     try:
-        return play(adversary, jobs)
+        play(adversary, [job for job in jobs if job.name not in found], keep)
+        return {}
     except AdversaryError:
-        if failed is None:
+        if raises:
             raise
     pairs: dict[str, list[Job]] = {}
     for job in jobs:
-        pairs.setdefault(job.name.removesuffix(SWAPPED), []).append(job)
-    found: dict[str, Guesses] = {}
+        if job.name not in found:
+            pairs.setdefault(job.name.removesuffix(SWAPPED), []).append(job)
+    lost = {}
     for label, pair in pairs.items():
         try:
-            found |= play(adversary, pair)
+            play(adversary, pair, keep)
         except AdversaryError as error:
-            failed(name, label, error)
-    return found
+            lost[label] = error
+    return lost
 
 
 def _file_name(name: str) -> str:
@@ -198,8 +237,10 @@ class _Table:
         self._playing: set[Child] = set()
         self._cleared = False
 
-    def play(self, adversary: Adversary, jobs: Sequence[Job]) -> dict[str, Guesses]:
-        """What one adversary says in all its jobs."""
+    def play(self, adversary: Adversary, jobs: Sequence[Job], keep: Keep) -> None:
+        """Let one adversary play jobs; each is kept as soon as it was played."""
+        if not jobs:
+            return
         with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
             root = Path(folder)
             stored: dict[int, Path] = {}
@@ -213,13 +254,16 @@ class _Table:
                 "jobs": len(jobs),
             }
             (root / "work.json").write_text(json.dumps(work))
-            if not self._sealed:
-                _open(root, spec.path)
-            elif AVAILABLE:
-                self._fork(root, adversary, jobs)
-            else:
-                _spawn(root, spec.path, self._threads)
-            return {job.name: _said(root / str(number)) for number, job in enumerate(jobs)}
+            watch = _Watch(root=root, jobs=jobs, keep=keep)
+            try:
+                if not self._sealed:
+                    _open(root, spec.path)
+                elif AVAILABLE:
+                    self._fork(root, adversary, watch)
+                else:
+                    _spawn(root, spec.path, self._threads, TIMEOUT * len(jobs))
+            finally:
+                watch.gather()
 
     def clear(self) -> None:
         """End whoever plays, and let nobody begin."""
@@ -227,7 +271,7 @@ class _Table:
         for child in tuple(self._playing):
             child.end()
 
-    def _fork(self, root: Path, adversary: Adversary, jobs: Sequence[Job]) -> None:
+    def _fork(self, root: Path, adversary: Adversary, watch: _Watch) -> None:
         path = Spec.of(adversary).path
         module = path.rpartition(":")[0]
         own = [module] if module.startswith("latentleak.") else []  # never somebody else's
@@ -239,17 +283,51 @@ class _Table:
                 str(root),
                 streams=(nothing.fileno(), nothing.fileno(), errors.fileno()),
                 modules=[*own, *model],
-                ready=_ready(module, jobs) if self._threads == 1 else (),
+                ready=_ready(module, watch.jobs) if self._threads == 1 else (),
             )
         self._playing.add(child)
         if self._cleared:
             child.end()
-        status = child.wait(TIMEOUT)
+        status = child.wait(LOOK, go_on=watch.in_time)
         self._playing.discard(child)
+        if self._cleared:
+            raise InterruptedError(f"{path} was ended with the run that it plays in")
         if status is None:
-            raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s")
+            raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s over one job")
         if status != 0:
             raise _failed(path, status, (root / ERRORS).read_text())
+
+
+@dataclass(kw_only=True)
+class _Watch:
+    """Looks at what a process has finished.
+
+    Attributes:
+        root: Where it works.
+        jobs: What it plays, in this order.
+        keep: Told of each job that was played.
+        played: How many were.
+        since: When the last was found [s].
+    """
+
+    root: Path
+    jobs: Sequence[Job]
+    keep: Keep
+    played: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def gather(self) -> None:
+        """Keep what was played since the last look."""
+        while self.played < len(self.jobs) and (own := self.root / str(self.played)).exists():
+            if not (own / SCORES).exists():
+                return
+            self.keep(self.jobs[self.played], _said(own))
+            self.played, self.since = self.played + 1, time.monotonic()
+
+    def in_time(self) -> bool:
+        """Look; whether the job that is being played may go on."""
+        self.gather()
+        return time.monotonic() - self.since < TIMEOUT
 
 
 def _ready(module: str, jobs: Sequence[Job]) -> list[Call]:
@@ -289,17 +367,19 @@ def run_jobs(folder: str | Path) -> None:
                 views = views.take(task["swap"])
             aux = Auxiliary.load(own)
             guesses = play(adversary, views, aux, stream(int(task["seed"]), "adversary"))
-            np.save(own / "scores.npy", guesses.scores.astype(np.float64), allow_pickle=False)
             if guesses.images is not None:
-                np.save(own / "images.npy", guesses.images, allow_pickle=False)
+                np.save(own / IMAGES, guesses.images, allow_pickle=False)
             if guesses.texts is not None:
-                (own / "texts.json").write_text(json.dumps(guesses.texts))
+                (own / TEXTS).write_text(json.dumps(guesses.texts))
+            partial = own / f"partial-{SCORES}"  # the last to appear, and at once: see `_Watch`
+            np.save(partial, guesses.scores.astype(np.float64), allow_pickle=False)
+            partial.rename(own / SCORES)
 
 
 def _said(folder: Path) -> Guesses:
-    images, texts = folder / "images.npy", folder / "texts.json"
+    images, texts = folder / IMAGES, folder / TEXTS
     return Guesses(
-        scores=np.load(folder / "scores.npy", allow_pickle=False),
+        scores=np.load(folder / SCORES, allow_pickle=False),
         images=np.load(images, allow_pickle=False) if images.exists() else None,
         texts=tuple(json.loads(texts.read_text())) if texts.exists() else None,
     )
@@ -326,7 +406,7 @@ def _open(root: Path, path: str) -> None:
         raise AdversaryError(f"{path} failed: {type(error).__name__}: {error}") from error
 
 
-def _spawn(root: Path, path: str, threads: int) -> None:
+def _spawn(root: Path, path: str, threads: int, timeout: float) -> None:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
         command = [sys.executable, "-I", "-m", __name__, str(root)]
         try:
@@ -337,11 +417,11 @@ def _spawn(root: Path, path: str, threads: int) -> None:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT,
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s") from error
+            raise AdversaryError(f"{path} took longer than {timeout:g} s") from error
     if done.returncode != 0:
         raise _failed(path, done.returncode, done.stderr)
 

@@ -93,7 +93,7 @@ def shown(look: Look, looks: Sequence[Look], studio: Studio) -> Trials:
     whole = [each for each in same if each.steps == arm.defense.steps]
     path = studio.setting.artifacts / slug(replace(arm, name=arm.defense.preset))
     seed, file = studio.setting.seed, None
-    if arm.own and not arm.measured:
+    if arm.own:
         asked = [secret.candidates[secret.real] for secret in look.played.secrets]
         pictures = studio.originals(look.played)
         file = gallery(path.with_suffix(".png"), pictures, asked, strongest(whole))

@@ -33,15 +33,16 @@ from . import collusion
 from .coalitions import SERVERS, CoalitionArm, Part, play_once, resolved
 from .collusion import Look
 from .contract import Setting, Trials, adjusted
-from .drawn import CANDIDATES, FINE, KNOWS, Drawn, DrawnArm, hear, play
+from .drawn import CANDIDATES, KNOWS, Drawn, DrawnArm, hear, play
 from .games import slug
 from .linked import compared, linked
 from .recovered_inputs import recovered
 from .studio import Studio
 from .what_did_the_server_see import draw
 
-LONGER = 6
-"""Steps of the full profile for each of the quick one."""
+LONGER, MORE, LINKS = 6, 4, 16
+"""Steps, games under the defence's own preset, and pairs of the full profile for each of the quick
+one."""
 
 PAIRS = "games"
 """All arms repeat the same prompts and coins."""
@@ -105,17 +106,17 @@ class WhatDoColludingServersSee:
         """Coalitions of every size under every preset; the defence's own is judged."""
         full = profile == "full"
         config = adjusted(defense, steps=self.steps * (LONGER if full else 1))
-        games = self.games * (FINE if full else 1)
+        games = self.games * (MORE if full else 1)
         if not hasattr(defense, "preset"):
             return (self._plain(config, games),)
         arms = list(self._under(config, games, full=full))
-        arms += self._linked(config, self.pairs * (FINE if full else 1))
+        arms += self._linked(config, self.pairs * (LINKS if full else 1))
         for preset in PRESETS:
             if preset != defense.preset and (full or self.few):
-                some = games if full else max(2, self.few)
+                some = max(self.games if full else 2, self.few)
                 own = replace(config, preset=preset)
-                arms += self._under(own, some, full=full, measured=not full)
-                arms += self._linked(own, self.pairs * FINE) if full else ()
+                arms += self._under(own, some, full=full, measured=True)
+                arms += self._linked(own, self.pairs * MORE) if full else ()
         return tuple(arms)
 
     def _plain(self, defense: Any, games: int) -> DrawnArm:
@@ -135,17 +136,18 @@ class WhatDoColludingServersSee:
     ) -> Iterator[CoalitionArm]:
         """Coalitions under one preset: the executions first, early looks last.
 
-        What is measured only is so for the smallest coalition and the largest.
+        What is measured only is so for the smallest coalition and the largest in the quick profile.
         """
         n, base = defense.n, self._plain(defense, games)
-        for size in sorted({n, 1}, reverse=True) if measured else range(n, 0, -1):
+        few = measured and not full
+        for size in sorted({n, 1}, reverse=True) if few else range(n, 0, -1):
             yield _arm(base, defense.servers[n - size :], measured=measured)
-        if measured:
+        if few:
             return
         first = replace(base, games=max(2, games // 2))
         for members in _others(defense, all_but_one=full or defense.share == "real"):
             # What one server sees is judged; of larger coalitions the best is shown.
-            judged = defense.share == "real" or len(members) == 1
+            judged = not measured and (defense.share == "real" or len(members) == 1)
             which = f"({', '.join(party.rpartition('/')[2] for party in members)})"
             yield _arm(base if full else first, members, which=which, measured=not judged)
         for size in WATCHED[defense.share](n):

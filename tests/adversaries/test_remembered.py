@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from latentleak.adversaries.contract import Auxiliary
-from latentleak.adversaries.sealed import Job, guess
+from latentleak.adversaries import sealed as sealing
+from latentleak.adversaries.contract import Adversary, Auxiliary
+from latentleak.adversaries.sealed import AdversaryError, Job, guess
 from latentleak.defenses.spec import Spec
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views
@@ -19,6 +21,7 @@ from latentleak.defenses.wire import Party
 Jobs = Callable[[str, int], Job]
 SERVER = frozenset({Party("server/0")})
 COUNTING = '''
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -27,17 +30,19 @@ from latentleak.adversaries.contract import Guesses
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """Leaves a line for every job; fails where it is told to, by the number of games."""
+    """Leaves a line for every job, and takes its time; fails at so many games."""
 
     plays: ClassVar = frozenset()
     needs: ClassVar = frozenset()
     reads: ClassVar = frozenset()
     log: str
     bad: int = 0
+    slow: float = 0
 
     def attack(self, views, aux, rng):
         with open(self.log, "a") as file:
             file.write("played\\n")
+        time.sleep(self.slow * len(views))
         if len(views) == self.bad:
             raise ValueError("no such games")
         return Guesses(scores=rng.random((len(views), 1)))
@@ -68,8 +73,9 @@ def job(tmp_path: Path) -> Callable[[str, int], Job]:
     return made
 
 
-def _player(counting: Path, log: Path, bad: int = 0):
-    return Spec(path=f"{counting}:Counting", fields={"log": str(log), "bad": bad}).build()
+def _player(counting: Path, log: Path, **fields: Any) -> Adversary:
+    built: Adversary = Spec(path=f"{counting}:Counting", fields={"log": str(log), **fields}).build()
+    return built
 
 
 def test_an_adversary_that_has_guessed_is_not_asked_again(
@@ -85,7 +91,7 @@ def test_an_adversary_that_has_guessed_is_not_asked_again(
         np.testing.assert_array_equal(before, after)
     other = {"counting": (_player(counting, log), [replace(jobs[0], seed=9), jobs[1]])}
     guess(other, sealed=False, kept=tmp_path / "kept")
-    assert log.read_text().count("played") == 4
+    assert log.read_text().count("played") == 3  # the job that is another one
 
 
 @pytest.mark.parametrize("sealed", [False, True])
@@ -104,4 +110,51 @@ def test_a_job_that_fails_is_told_and_the_others_are_played(
     assert set(said["counting"]) == {"good", "good/swapped"}
     assert [(who, job) for who, job, _ in told] == [("counting", "bad")]
     assert "no such games" in told[0][2]
-    assert not list((tmp_path / "kept").rglob("*.npz"))  # tried again when the run is resumed
+    asked = log.read_text().count("played")
+    guess(players, sealed=sealed, failed=lambda *_: None, kept=tmp_path / "kept")
+    again = log.read_text().count("played") - asked
+    assert again == 2  # what failed: with the others, as all are played, and then by itself
+
+
+def test_every_job_has_its_time_and_one_that_hangs_is_ended(
+    counting: Path, log: Path, job: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "TIMEOUT", 2.0)
+    monkeypatch.setattr(sealing, "LOOK", 0.05)
+    steps: list[tuple[int, int]] = []
+    jobs = [job(f"arm {number}", 10) for number in range(4)]
+    players = {"slow": (_player(counting, log, slow=0.07), jobs)}
+    said = guess(players, done=lambda played, total: steps.append((played, total)))
+    assert set(said["slow"]) == {each.name for each in jobs}
+    assert (steps[0], steps[-1]) == ((0, 4), (4, 4))
+    assert {played for played, _ in steps} >= {1, 2, 3}
+    hangs = [jobs[0], job("hangs", 900)]
+    with pytest.raises(AdversaryError, match="longer than 2 s over one job"):
+        guess({"slow": (_player(counting, log, slow=0.07), hangs)})
+
+
+def test_what_was_guessed_before_an_interruption_is_kept(
+    counting: Path, log: Path, job: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "LOOK", 0.05)
+    jobs = [job("first", 1), job("second", 1), job("endless", 900)]
+    players = {
+        "slow": (_player(counting, log, slow=0.1), jobs),
+        "other": (_player(counting, log, slow=0.1), jobs[:1]),
+    }
+    told: list[str] = []
+
+    def interrupted(played: int, total: int) -> None:
+        if played == 3:
+            raise KeyboardInterrupt
+
+    kept = {"kept": tmp_path / "kept", "failed": lambda who, *_: told.append(who)}
+    with pytest.raises(KeyboardInterrupt):
+        guess(players, done=interrupted, **kept)
+    assert not told  # nobody failed
+    asked = log.read_text().count("played")
+    assert asked <= 4
+    players["slow"] = players["slow"][0], jobs[:2]
+    said = guess(players, **kept)
+    assert {name: len(jobs) for name, jobs in said.items()} == {"slow": 2, "other": 1}
+    assert log.read_text().count("played") == asked
