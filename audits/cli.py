@@ -32,7 +32,6 @@ OK, REFUTED, USAGE, INCONCLUSIVE, FAILED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 app = typer.Typer(
     name="latentleak",
-    help="Attack privacy-preserving diffusion systems and measure what they really protect.",
     epilog="Start with: latentleak run which-prompt --out runs/first",
     no_args_is_help=True,
     add_completion=False,
@@ -75,6 +74,24 @@ def _plain(text: object) -> str:
     from rich.markup import escape
 
     return escape(str(text))
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - Typer passes it so
+    if asked:
+        from importlib.metadata import version
+
+        records.print(f"latentleak {version('latentleak')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it, and end.")
+    ] = False,
+) -> None:
+    """Attack privacy-preserving diffusion systems and measure what they really protect."""
 
 
 @app.command(

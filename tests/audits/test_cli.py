@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,12 @@ def test_light_commands_never_import_torch(arguments: list[str], tmp_path: Path)
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+
+
+def test_the_version_is_the_installed_one(tmp_path: Path) -> None:
+    done = latentleak("--version", cwd=tmp_path)
+    assert done.stdout == f"latentleak {metadata.version('latentleak')}\n"
+    assert done.returncode == 0
 
 
 def test_list_names_what_is_there(tmp_path: Path) -> None:
