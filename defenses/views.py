@@ -158,9 +158,17 @@ class Views:
             yield np.stack(rows) if len({r.shape for r in rows}) == 1 else rows
 
     def save(self, path: Path) -> None:
-        """Write these views to a file of their own: a selection anew, a whole file as a copy."""
+        """Write these views to a file: a selection anew, a whole file by a further name of it.
+
+        Such files are only read, and can be large. Where the file system has no further names, or
+        `path` is on another one, it is copied.
+        """
         if self._path is not None and self._path != path:
-            shutil.copyfile(self._path, path)
+            path.unlink(missing_ok=True)
+            try:
+                os.link(self._path, path)
+            except OSError:
+                shutil.copyfile(self._path, path)
             return
         Views.of(
             (

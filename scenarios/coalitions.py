@@ -107,7 +107,8 @@ class _Whole:
             views = views.select(until(arm.seen))
         path = work / f"{slug(arm)}.views"
         path.parent.mkdir(parents=True, exist_ok=True)
-        views.save(path)
+        if not path.exists():  # by a run that was interrupted
+            views.save(path)
         return replace(
             self._played,
             arm=arm,

@@ -1,6 +1,7 @@
 """The views of many games in one file: what went in comes out, and nothing else."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -127,6 +128,24 @@ def test_a_selection_is_saved_alone(tmp_path: Path) -> None:
     views.take([0]).save(tmp_path / "v")  # over the file that it is read from
     assert views.messages(9)[0].payload == number(9, 100)
     assert len(Views.load(tmp_path / "v")) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_whole_file_is_saved_without_room(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*given: object) -> None:
+        raise OSError("no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)
+    views = Views.of([[view(number(1, 100))]], tmp_path / "v")
+    (tmp_path / "w").write_text("what was there before")
+    views.save(tmp_path / "w")
+    assert (tmp_path / "w").samefile(tmp_path / "v") == links
+    assert Views.load(tmp_path / "w").messages(0) == views.messages(0)
+    Views.of([[view(number(2))]], tmp_path / "v")  # the other name keeps what it had
+    assert Views.load(tmp_path / "w").messages(0) == views.messages(0)
 
 
 def test_equal_views_give_equal_files(tmp_path: Path) -> None:
