@@ -318,7 +318,8 @@ class _Watch:
 
     def gather(self) -> None:
         """Keep what was played since the last look."""
-        while self.played < len(self.jobs) and (own := self.root / str(self.played)).exists():
+        while self.played < len(self.jobs):
+            own = self.root / str(self.played)
             if not (own / SCORES).exists():
                 return
             self.keep(self.jobs[self.played], _said(own))
