@@ -50,7 +50,8 @@ def leakage(card: Card) -> Iterator[Drawing]:
         for narrow, layout in ((False, curves.WIDE), (True, curves.NARROW)):
             name = f"{card.anchor}-curve-{number}-{'narrow' if narrow else 'wide'}"
             drawn = curves.curve_figure(curve, limit=limit, name=name, layout=layout)
-            yield Drawing(file=_file("curve", card, number), svg=drawn, narrow=narrow)
+            which = f"{curve.measure} {curve.along} {number}"
+            yield Drawing(file=_file("curve", card, which), svg=drawn, narrow=narrow)
 
 
 def rates(card: Card) -> Iterator[Drawing]:
