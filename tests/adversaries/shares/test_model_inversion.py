@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from latentleak.adversaries import model_inversion
 from latentleak.adversaries.contract import Auxiliary
 from latentleak.adversaries.linear_reading import LinearReading
 from latentleak.adversaries.model_inversion import ModelInversion, Problem
@@ -57,6 +58,17 @@ def test_descent_lowers_the_objective(tiny: Target, play_shares) -> None:
     with torch.no_grad():
         before, after = (problem._run(x, 2)[1].sum() + x.square().sum() for x in (start, found))
     assert after < before
+
+
+def test_games_are_alike_however_many_descend_together(
+    tiny: Target, play_shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = play_shares(Ppidm(steps=2, n=2, share="real", magnitude=1.0), tiny, 3, (1,))
+    together = FEW.attack(played.views, played.aux, np.random.default_rng(0)).images
+    monkeypatch.setattr(model_inversion, "PASSES", 1)
+    alone = FEW.attack(played.views, played.aux, np.random.default_rng(1)).images
+    assert np.abs(together.astype(int) - alone).max() <= 1  # sums in another order
+    assert np.abs(together.astype(int) - together[[1, 2, 0]]).max() > 16
 
 
 def test_one_server_of_a_ring_sees_nothing(tiny: Target, play_shares) -> None:
