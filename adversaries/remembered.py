@@ -7,15 +7,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..defenses.spec import Spec
 from .contract import Adversary, Guesses
-
-if TYPE_CHECKING:
-    from .sealed import Job
+from .jobs import Job
 
 
 def save_guesses(folder: Path, adversary: Adversary, job: Job, said: Guesses) -> None:

@@ -16,24 +16,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import threadpoolctl
-
-from ..defenses.seeds import stream
 from ..defenses.spec import Spec
-from ..defenses.views import Views
-from .contract import Adversary, Auxiliary, Guesses, Knowledge, Scores, play
+from .contract import Adversary, Guesses, Knowledge, Scores
 from .forkserver import AVAILABLE, Call, Child, fork_server
+from .jobs import SWAPPED, Job, Keep, Watch, run_jobs, store
 from .remembered import load_guesses, save_guesses
 
 TIMEOUT = 1800.0
@@ -45,14 +38,8 @@ LOOK = 1.0
 AT_ONCE = 2
 """Adversaries that play at the same time."""
 
-SWAPPED = "/swapped"
-"""Ends the name of a job that is the control of another one."""
-
 MODEL = ("latentleak.targets.sampling", "latentleak.targets.components")
 """Modules that an adversary who is granted the model imports."""
-
-SCORES, IMAGES, TEXTS = "scores.npy", "images.npy", "texts.json"
-"""Files of a job that was played."""
 
 ERRORS = "stderr"
 """File of a sealed process's own errors."""
@@ -81,30 +68,8 @@ class AdversaryError(RuntimeError):
     """An adversary failed; its message is carried along."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One set of games for one adversary.
-
-    Attributes:
-        name: Unique within the call.
-        views: What the coalition saw.
-        auxiliary: What the threat model granted.
-        seed: The adversary's own seed, derived from the run's and never equal to it.
-        swap: A permutation of games: the control plays on the views of other executions.
-    """
-
-    name: str
-    views: Views
-    auxiliary: Auxiliary
-    seed: int
-    swap: npt.NDArray[np.int64] | None = None
-
-
 Done = Callable[[int, int], None]
 """Called with how many jobs were played, and out of how many."""
-
-Keep = Callable[[Job, Guesses], None]
-"""Called with each job once it was played."""
 
 Failed = Callable[[str, str, Exception], None]
 """Called with the names of an adversary and of a job that it did not play, and why."""
@@ -245,7 +210,7 @@ class _Table:
             root = Path(folder)
             stored: dict[int, Path] = {}
             for number, job in enumerate(jobs):
-                _store(job, root / str(number), stored)
+                store(job, root / str(number), stored)
             spec = Spec.of(adversary)
             work = {
                 "path": spec.path,
@@ -254,7 +219,7 @@ class _Table:
                 "jobs": len(jobs),
             }
             (root / "work.json").write_text(json.dumps(work))
-            watch = _Watch(root=root, jobs=jobs, keep=keep)
+            watch = Watch(root=root, jobs=jobs, keep=keep)
             try:
                 if not self._sealed:
                     _open(root, spec.path)
@@ -271,7 +236,7 @@ class _Table:
         for child in tuple(self._playing):
             child.end()
 
-    def _fork(self, root: Path, adversary: Adversary, watch: _Watch) -> None:
+    def _fork(self, root: Path, adversary: Adversary, watch: Watch) -> None:
         path = Spec.of(adversary).path
         module = path.rpartition(":")[0]
         own = [module] if module.startswith("latentleak.") else []  # never somebody else's
@@ -279,7 +244,7 @@ class _Table:
         server = fork_server(environment(self._threads))
         with open(os.devnull, "r+b") as nothing, (root / ERRORS).open("wb") as errors:
             child = server.fork(
-                "latentleak.adversaries.sealed:run_jobs",
+                "latentleak.adversaries.jobs:run_jobs",
                 str(root),
                 streams=(nothing.fileno(), nothing.fileno(), errors.fileno()),
                 modules=[*own, *model],
@@ -288,7 +253,7 @@ class _Table:
         self._playing.add(child)
         if self._cleared:
             child.end()
-        status = child.wait(LOOK, go_on=watch.in_time)
+        status = child.wait(LOOK, go_on=lambda: watch.in_time(TIMEOUT))
         self._playing.discard(child)
         if self._cleared:
             raise InterruptedError(f"{path} was ended with the run that it plays in")
@@ -296,39 +261,6 @@ class _Table:
             raise AdversaryError(f"{path} took longer than {TIMEOUT:g} s over one job")
         if status != 0:
             raise _failed(path, status, (root / ERRORS).read_text())
-
-
-@dataclass(kw_only=True)
-class _Watch:
-    """Looks at what a process has finished.
-
-    Attributes:
-        root: Where it works.
-        jobs: What it plays, in this order.
-        keep: Told of each job that was played.
-        played: How many were.
-        since: When the last was found [s].
-    """
-
-    root: Path
-    jobs: Sequence[Job]
-    keep: Keep
-    played: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    def gather(self) -> None:
-        """Keep what was played since the last look."""
-        while self.played < len(self.jobs):
-            own = self.root / str(self.played)
-            if not (own / SCORES).exists():
-                return
-            self.keep(self.jobs[self.played], _said(own))
-            self.played, self.since = self.played + 1, time.monotonic()
-
-    def in_time(self) -> bool:
-        """Look; whether the job that is being played may go on."""
-        self.gather()
-        return time.monotonic() - self.since < TIMEOUT
 
 
 def _ready(module: str, jobs: Sequence[Job]) -> list[Call]:
@@ -354,52 +286,6 @@ def _model(jobs: Sequence[Job]) -> Mapping[str, Any] | None:
     return model if model is not None and model["device"] == "cpu" else None
 
 
-def run_jobs(folder: str | Path) -> None:
-    """Play the jobs stored in a folder: what both the sealed and the open way call."""
-    root = Path(folder)
-    work = json.loads((root / "work.json").read_text())
-    adversary = Spec(path=work["path"], fields=work["fields"]).build()
-    with threadpoolctl.threadpool_limits(limits=int(work["threads"])):
-        for number in range(int(work["jobs"])):
-            own = root / str(number)
-            task = json.loads((own / "task.json").read_text())
-            views = Views.load(own / "views")
-            if task["swap"] is not None:
-                views = views.take(task["swap"])
-            aux = Auxiliary.load(own)
-            guesses = play(adversary, views, aux, stream(int(task["seed"]), "adversary"))
-            if guesses.images is not None:
-                np.save(own / IMAGES, guesses.images, allow_pickle=False)
-            if guesses.texts is not None:
-                (own / TEXTS).write_text(json.dumps(guesses.texts))
-            partial = own / f"partial-{SCORES}"  # the last to appear, and at once: see `_Watch`
-            np.save(partial, guesses.scores.astype(np.float64), allow_pickle=False)
-            partial.rename(own / SCORES)
-
-
-def _said(folder: Path) -> Guesses:
-    images, texts = folder / IMAGES, folder / TEXTS
-    return Guesses(
-        scores=np.load(folder / SCORES, allow_pickle=False),
-        images=np.load(images, allow_pickle=False) if images.exists() else None,
-        texts=tuple(json.loads(texts.read_text())) if texts.exists() else None,
-    )
-
-
-def _store(job: Job, folder: Path, stored: dict[int, Path]) -> None:
-    """Write a job; views that the same adversary was already given are there a second time."""
-    folder.mkdir()
-    path = folder / "views"
-    if (same := stored.get(id(job.views))) is None:
-        job.views.save(path)
-        stored[id(job.views)] = path
-    else:
-        os.link(same, path)
-    job.auxiliary.save(folder)
-    swap = None if job.swap is None else [int(i) for i in job.swap]
-    (folder / "task.json").write_text(json.dumps({"seed": job.seed, "swap": swap}))
-
-
 def _open(root: Path, path: str) -> None:
     try:
         run_jobs(root)
@@ -409,7 +295,7 @@ def _open(root: Path, path: str) -> None:
 
 def _spawn(root: Path, path: str, threads: int, timeout: float) -> None:
     with tempfile.TemporaryDirectory(prefix="latentleak-") as empty:
-        command = [sys.executable, "-I", "-m", __name__, str(root)]
+        command = [sys.executable, "-I", "-m", "latentleak.adversaries.jobs", str(root)]
         try:
             done = subprocess.run(
                 command,
@@ -439,7 +325,3 @@ def environment(threads: int) -> dict[str, str]:
     keep = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith(KERNELS)}
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return keep | {name: str(threads) for name in pools}
-
-
-if __name__ == "__main__":
-    run_jobs(Path(sys.argv[1]))

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..adversaries.contract import Adversary, Auxiliary, Knowledge, Question, Shadow
-from ..adversaries.sealed import AdversaryError, Job, score
+from ..adversaries.jobs import Job
+from ..adversaries.sealed import AdversaryError, score
 from ..adversaries.share_views import LAYERS
 from ..defenses.codec import ProtocolError
 from ..defenses.dp_adaptation.aggregation import Aggregation

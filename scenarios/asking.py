@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..adversaries.contract import Adversary, Guesses
-from ..adversaries.sealed import Job, guess
+from ..adversaries.jobs import Job
+from ..adversaries.sealed import guess
 from .contract import NamedArm, Setting
 
 

@@ -22,7 +22,7 @@ from ..adversaries.contract import (
     Scores,
     ThreatModel,
 )
-from ..adversaries.sealed import Job
+from ..adversaries.jobs import Job
 from ..defenses.codec import Array
 from ..defenses.protocol import execute
 from ..defenses.seeds import derive, stream

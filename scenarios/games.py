@@ -24,7 +24,7 @@ from ..adversaries.contract import (
     Shadow,
     ThreatModel,
 )
-from ..adversaries.sealed import Job
+from ..adversaries.jobs import Job
 from ..defenses.protocol import Output, execute
 from ..defenses.seeds import derive, stream
 from ..defenses.transcript import View

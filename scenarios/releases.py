@@ -19,7 +19,7 @@ from ..adversaries.contract import (
     Question,
     ThreatModel,
 )
-from ..adversaries.sealed import Job
+from ..adversaries.jobs import Job
 from ..defenses.claims import Neighbours
 from ..defenses.codec import Array, encode
 from ..defenses.protocol import Mechanism, Terms

@@ -22,8 +22,8 @@ from ..adversaries.contract import (
     Shadow,
     ThreatModel,
 )
+from ..adversaries.jobs import SWAPPED, Job
 from ..adversaries.membership.challenge import KIND
-from ..adversaries.sealed import SWAPPED, Job
 from ..defenses.codec import encode_texts
 from ..defenses.seeds import derive, stream
 from ..defenses.views import Views

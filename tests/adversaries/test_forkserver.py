@@ -17,7 +17,8 @@ import pytest
 
 from latentleak.adversaries.contract import Auxiliary
 from latentleak.adversaries.forkserver import AVAILABLE, Child, ForkServer, fork_server
-from latentleak.adversaries.sealed import LATENTS, PREPARED, AdversaryError, Job, guess
+from latentleak.adversaries.jobs import Job
+from latentleak.adversaries.sealed import LATENTS, PREPARED, AdversaryError, guess
 from latentleak.defenses.spec import Spec
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views

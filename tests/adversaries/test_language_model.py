@@ -14,8 +14,9 @@ import pytest
 
 from latentleak.adversaries import language_model
 from latentleak.adversaries.contract import Auxiliary
+from latentleak.adversaries.jobs import Job
 from latentleak.adversaries.language_model import EXTRA, INSTALL, LanguageModel
-from latentleak.adversaries.sealed import Job, score
+from latentleak.adversaries.sealed import score
 from latentleak.audits.config import RunConfig, UsageError
 from latentleak.audits.contest import contests
 from latentleak.defenses.obclip.protocol import ObClip

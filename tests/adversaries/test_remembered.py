@@ -12,7 +12,8 @@ import pytest
 
 from latentleak.adversaries import sealed as sealing
 from latentleak.adversaries.contract import Adversary, Auxiliary
-from latentleak.adversaries.sealed import AdversaryError, Job, guess
+from latentleak.adversaries.jobs import Job
+from latentleak.adversaries.sealed import AdversaryError, guess
 from latentleak.defenses.spec import Spec
 from latentleak.defenses.transcript import View
 from latentleak.defenses.views import Views

@@ -21,7 +21,8 @@ from latentleak.adversaries.contract import (
     ThreatModelError,
 )
 from latentleak.adversaries.intersection import Intersection
-from latentleak.adversaries.sealed import AdversaryError, Job, score
+from latentleak.adversaries.jobs import Job
+from latentleak.adversaries.sealed import AdversaryError, score
 from latentleak.adversaries.timing import Timing
 from latentleak.audits.statistics import advantage, guesses
 from latentleak.defenses.plain import Plain
@@ -173,7 +174,7 @@ def test_a_full_disk_is_not_held_against_the_adversary(
         seed=1,
     )
     blamed: list[str] = []
-    monkeypatch.setattr(sealing, "_store", full)
+    monkeypatch.setattr(sealing, "store", full)
     with pytest.raises(OSError, match="no space left"):
         sealing.guess(
             {"intersection": (Intersection(), [job])},
