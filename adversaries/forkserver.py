@@ -72,16 +72,18 @@ class Child:
             it took too long or was ended.
         """
         line = b""
-        with self._connection, suppress(OSError):  # closed meanwhile
-            self._connection.settimeout(timeout)
+        with self._connection:
             while True:
                 try:
+                    self._connection.settimeout(timeout)
                     line = self._connection.recv(BLOCK)
-                    break
                 except TimeoutError:
-                    if not go_on():
-                        self._ended = True
-                        break
+                    if go_on():
+                        continue
+                    self._ended = True
+                except OSError:  # closed meanwhile
+                    pass
+                break
         if line:
             return int(json.loads(line)["status"])
         return None if self._ended else -signal.SIGKILL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -49,15 +48,19 @@ Keep = Callable[[Job, Guesses], None]
 """Called with each job once it was played."""
 
 
-def store(job: Job, folder: Path, stored: dict[int, Path]) -> None:
-    """Write a job; views that the same adversary was already given are there a second time."""
+def store(job: Job, folder: Path, stored: dict[int, Views]) -> None:
+    """Write a job; views that the same adversary was already given are there a second time.
+
+    Args:
+        job: What is written.
+        folder: To be made.
+        stored: Adds the file of the job's views, by their `id`; one dictionary an adversary.
+    """
     folder.mkdir()
     path = folder / "views"
-    if (same := stored.get(id(job.views))) is None:
-        job.views.save(path)
-        stored[id(job.views)] = path
-    else:
-        os.link(same, path)
+    stored.get(id(job.views), job.views).save(path)
+    if id(job.views) not in stored:
+        stored[id(job.views)] = Views.load(path)
     job.auxiliary.save(folder)
     swap = None if job.swap is None else [int(i) for i in job.swap]
     (folder / "task.json").write_text(json.dumps({"seed": job.seed, "swap": swap}))

@@ -24,6 +24,7 @@ from threading import Lock
 from typing import Any
 
 from ..defenses.spec import Spec
+from ..defenses.views import Views
 from .contract import Adversary, Guesses, Knowledge, Scores
 from .forkserver import AVAILABLE, Call, Child, fork_server
 from .jobs import SWAPPED, Job, Keep, Watch, run_jobs, store
@@ -208,7 +209,7 @@ class _Table:
             return
         with tempfile.TemporaryDirectory(prefix="latentleak-") as folder:
             root = Path(folder)
-            stored: dict[int, Path] = {}
+            stored: dict[int, Views] = {}
             for number, job in enumerate(jobs):
                 store(job, root / str(number), stored)
             spec = Spec.of(adversary)

@@ -61,11 +61,11 @@ class WhatDoColludingServersSee:
     """Servers that were not to collude put together what they saw.
 
     Attributes:
-        games: Games under the defence's own preset.
-        few: Games under each of the other presets; 0 leaves them to the full profile.
+        games: Games under the defence's own preset; the full profile plays `MORE` times as many.
+        few: Games under each of the other presets; the full profile plays `games` at least.
         steps: Denoising steps; the full profile takes `LONGER` times as many.
         early: Numbers of steps after which coalitions are also asked, in half the games.
-        pairs: Games of two executions, of one step each.
+        pairs: Games of two executions, of one step each; `LINKS` times as many in the full profile.
     """
 
     name = "what-do-colluding-servers-see"

@@ -120,18 +120,42 @@ def test_a_job_that_fails_is_told_and_the_others_are_played(
 def test_every_job_has_its_time_and_one_that_hangs_is_ended(
     counting: Path, log: Path, job: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealing, "TIMEOUT", 2.0)
+    jobs = [job(f"arm {number}", 10) for number in range(4)]
+    players = {"slow": (_player(counting, log, slow=0.1), jobs)}
+    guess({"warm": (_player(counting, log), jobs[:1])})  # libraries are not imported in its time
+    monkeypatch.setattr(sealing, "TIMEOUT", 3.0)
     monkeypatch.setattr(sealing, "LOOK", 0.05)
     steps: list[tuple[int, int]] = []
-    jobs = [job(f"arm {number}", 10) for number in range(4)]
-    players = {"slow": (_player(counting, log, slow=0.07), jobs)}
     said = guess(players, done=lambda played, total: steps.append((played, total)))
     assert set(said["slow"]) == {each.name for each in jobs}
     assert (steps[0], steps[-1]) == ((0, 4), (4, 4))
     assert {played for played, _ in steps} >= {1, 2, 3}
     hangs = [jobs[0], job("hangs", 900)]
-    with pytest.raises(AdversaryError, match="longer than 2 s over one job"):
-        guess({"slow": (_player(counting, log, slow=0.07), hangs)})
+    with pytest.raises(AdversaryError, match="longer than 3 s over one job"):
+        guess({"slow": (_player(counting, log, slow=0.1), hangs)})
+
+
+def test_guesses_that_find_no_room_are_not_held_against_the_adversary(
+    counting: Path, log: Path, job: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def full(*given: object) -> None:
+        tried.append(1)
+        if len(tried) == 1:  # there is room again when what is left is gathered
+            raise OSError("no space left")
+
+    monkeypatch.setattr(sealing, "LOOK", 0.05)
+    monkeypatch.setattr(sealing, "save_guesses", full)
+    jobs = [job("first", 1), job("second", 9)]
+    told: list[str] = []
+    with pytest.raises(OSError, match="no space left"):
+        guess(
+            {"slow": (_player(counting, log, slow=0.1), jobs)},
+            failed=lambda who, *_: told.append(who),
+            kept=tmp_path / "kept",
+        )
+    assert not told
 
 
 def test_what_was_guessed_before_an_interruption_is_kept(
